@@ -1,0 +1,45 @@
+"""Keeps UDP endpoints receiving on Windows, on asyncio's ProactorEventLoop.
+
+The names below are loaded when they are first used: importing this package imports nothing else,
+so that the startup hook costs a program without asyncio next to nothing.
+"""
+
+# Neither "from __future__ import annotations" nor typing: importing the package would import them.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tribler_udp_fix._install import install, status, uninstall
+    from tribler_udp_fix._settings import Settings
+    from tribler_udp_fix._status import RepairStatus, Status
+
+__all__ = [
+    "RepairStatus",
+    "Settings",
+    "Status",
+    "__version__",
+    "install",
+    "status",
+    "uninstall",
+]
+__version__ = "0.1.0"
+
+_HOMES = {
+    "RepairStatus": "_status",
+    "Settings": "_settings",
+    "Status": "_status",
+    "install": "_install",
+    "status": "_install",
+    "uninstall": "_install",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = __import__(f"{__name__}.{_HOMES[name]}", fromlist=[name])
+    value: object = getattr(home, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> "list[str]":
+    return sorted({*globals(), *_HOMES})
