@@ -1,0 +1,60 @@
+"""What happened, counted: nothing that fails or is dropped goes unseen."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from tribler_udp_fix._errors import number_of
+
+
+class Counters:
+    """Counts for the whole process, across event loops and threads.
+
+    Errors are kept by Winsock number, everything else by name. Only failures and drops are
+    counted, so the lock is never taken on the way of a healthy datagram.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._errors: dict[str, dict[int, int]] = {"receive": {}, "send": {}}
+        self._dropped: dict[str, int] = {}
+        self._named: dict[str, int] = {}
+
+    def error(self, direction: str, exc: OSError) -> bool:
+        """Count *exc*, met on ``"receive"`` or ``"send"``; True if its number is new there."""
+        number = number_of(exc)
+        with self._lock:
+            seen = self._errors[direction]
+            seen[number] = seen.get(number, 0) + 1
+            return seen[number] == 1
+
+    def dropped(self, why: str, datagrams: int = 1) -> None:
+        """Count *datagrams* that were lost for the reason *why*."""
+        if datagrams:
+            with self._lock:
+                self._dropped[why] = self._dropped.get(why, 0) + datagrams
+
+    def add(self, name: str) -> None:
+        """Count one of whatever *name* says."""
+        with self._lock:
+            self._named[name] = self._named.get(name, 0) + 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """A copy that JSON can hold: error numbers are strings there."""
+        with self._lock:
+            errors = {
+                direction: {str(number): count for number, count in sorted(seen.items())}
+                for direction, seen in self._errors.items()
+            }
+            return {
+                "receive_errors": errors["receive"],
+                "send_errors": errors["send"],
+                "receives_rearmed": 0,
+                **self._named,
+                "datagrams_dropped": sum(self._dropped.values()),
+                "dropped_by_reason": dict(self._dropped),
+            }
+
+
+COUNTERS = Counters()
