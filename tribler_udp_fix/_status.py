@@ -1,0 +1,54 @@
+"""What is repaired in this process, and what is not, with the reason."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from typing import Any
+
+from tribler_udp_fix._settings import Settings
+
+APPLIED = "applied"
+NOT_NEEDED = "not needed"
+REFUSED = "refused"
+OFF = "off"
+
+
+@dataclasses.dataclass(frozen=True)
+class RepairStatus:
+    """One repair: ``state`` is applied, not needed, refused or off, ``reason`` says why.
+
+    ``fault`` is its row in the catalogue (F1 to F10), ``issue`` the CPython issue that tells of
+    it, or ``none``.
+    """
+
+    fault: str
+    title: str
+    state: str
+    reason: str
+    issue: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """What ``status()`` returns: a snapshot, not kept up to date.
+
+    ``counters`` holds counts since the process started: ``receive_errors`` and ``send_errors`` by
+    Winsock number, ``receives_rearmed``, ``datagrams_dropped`` and ``dropped_by_reason``, and
+    the outcome of each switch that ``prevent_icmp_errors`` asked for.
+    """
+
+    installed: bool
+    settings: Settings
+    repairs: tuple[RepairStatus, ...]
+    counters: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain dicts, lists, strings and numbers, for JSON."""
+        return {
+            "python": platform.python_version(),
+            "installed": self.installed,
+            "settings": dataclasses.asdict(self.settings),
+            "repairs": [dataclasses.asdict(repair) for repair in self.repairs],
+            "counters": self.counters,
+        }
