@@ -72,6 +72,7 @@ _DEAD = (
 )
 
 ERROR_MORE_DATA = 234
+ERROR_PORT_UNREACHABLE = 1234
 WSAEMSGSIZE = 10040
 
 _CLASS_OF: dict[int, ErrorClass] = {
@@ -97,10 +98,10 @@ def classify(exc: OSError) -> ErrorClass:
 
 def normalise(exc: OSError) -> OSError:
     """*exc* under its Winsock number, of the class Python has for it, such as
-    ConnectionResetError for 1234; *exc* itself where it has that number already.
+    ConnectionResetError for 1234; *exc* itself where it has that number already, or none.
     """
-    number = number_of(exc)
-    if getattr(exc, "winerror", number) == number:
+    number = WINSOCK_NUMBER.get(getattr(exc, "winerror", None) or 0)
+    if number is None:
         return exc
     # With a fourth argument OSError takes errno and its own subclass from the Windows number.
     normalised = OSError(0, exc.strerror, None, number)

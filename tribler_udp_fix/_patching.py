@@ -51,7 +51,7 @@ class Patch:
 
     def apply(self) -> None:
         """Put the wrapper in place, or switch it on again where it could not be removed."""
-        if self._replacement is None:
+        if self._replacement is None or self._was_removed():
             # Not `import wrapt`: when the program is importing wrapt itself, the startup hook
             # can run inside its half-made package. Late, because wrapt takes 95 ms to import.
             from wrapt.patches import wrap_function_wrapper
@@ -63,13 +63,17 @@ class Patch:
     def restore(self) -> str | None:
         """Put the original back; where another wrapper lies over ours, say so and stay, off."""
         self._active = False
-        if self._replacement is None:
+        if self._replacement is None or self._was_removed():
+            self._replacement = self._original = None
             return None
         if vars(self.owner).get(self.name) is not self._replacement:
             return f"{self.owner.__name__}.{self.name} was wrapped again by another package"
         setattr(self.owner, self.name, self._original)
         self._replacement = self._original = None
         return None
+
+    def _was_removed(self) -> bool:
+        return vars(self.owner).get(self.name) is self._original
 
     def _dispatch(
         self,

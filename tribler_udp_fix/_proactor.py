@@ -17,7 +17,12 @@ assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 from tribler_udp_fix._counters import COUNTERS
 from tribler_udp_fix._faults import FAULTS
 from tribler_udp_fix._patching import Patch, Repair, Shape
-from tribler_udp_fix._receive import ReceiveFuture, complete_address
+from tribler_udp_fix._receive import (
+    ReceiveFuture,
+    complete_address,
+    post_receive,
+    told_of_errors,
+)
 from tribler_udp_fix._settings import Settings
 from tribler_udp_fix._transport import transport_class
 
@@ -117,6 +122,8 @@ def _receive_repair(settings: Callable[[], Settings]) -> Repair:
             def post(ov: Any) -> None:
                 getattr(ov, start)(sock.fileno(), space, flags)
 
+            if sock in told_of_errors:
+                return post_receive(proactor, sock, post)
             return ReceiveFuture(proactor, sock, post, settings().error_budget)
 
         return Patch(_Proactor, name, receive)

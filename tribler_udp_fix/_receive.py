@@ -1,9 +1,8 @@
-"""Overlapped receives on UDP sockets whose failures come back as results.
+"""Overlapped receives on UDP sockets, of two kinds.
 
-A receive can fail twice over: WSARecvFrom itself fails at once, or it waits and its completion
-fails. asyncio raises the first from the call and sets the second on the future, and its datagram
-transport forgets to read again after either. Here both become the future's outcome, so that
-whoever waits has one place to look.
+A repaired transport tells its protocol of each error, so it posts receives that try once. Whoever
+awaits ``loop.sock_recvfrom()`` has nobody to tell, and a transport of asyncio's own would stop
+reading: theirs start again.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+import weakref
 from typing import Any, Callable
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
@@ -25,7 +25,12 @@ from tribler_udp_fix._errors import ERROR_MORE_DATA, WSAEMSGSIZE, ErrorClass, cl
 _OverlappedFuture: Any = windows_events._OverlappedFuture  # type: ignore[attr-defined]
 
 _NULL = 0
+
+# Starts the operation on the Overlapped object it is given, such as WSARecvFrom().
 Post = Callable[[Any], None]
+
+# The sockets of repaired transports, which are told of every error.
+told_of_errors: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
 
 def complete_address(family: int, address: Any) -> Any:
@@ -39,37 +44,30 @@ def complete_address(family: int, address: Any) -> Any:
     return address
 
 
-def _whole_datagram(_transferred: Any, _key: Any, ov: Any) -> Any:
-    """The result of a completed receive; raises OSError, also for a truncated datagram."""
-    result = ov.getresult()
-    if ov.error == ERROR_MORE_DATA:
-        # getresult() calls the part that fitted a success; recvfrom() calls it an error.
-        raise OSError(0, _overlapped.FormatMessage(WSAEMSGSIZE), None, WSAEMSGSIZE)
-    return result
+def windows_error(number: int) -> OSError:
+    """The exception that Python raises for the Windows error *number*."""
+    return OSError(0, _overlapped.FormatMessage(number), None, number)
 
 
-def post_receive(
-    proactor: Any, sock: socket.socket, nbytes: int, *, connected: bool
-) -> asyncio.Future[Any]:
-    """Start to receive one datagram of at most *nbytes* bytes.
+def post_receive(proactor: Any, sock: socket.socket, post: Post) -> asyncio.Future[Any]:
+    """Start one receive; the future's outcome is its own, an OSError with Windows' own number.
 
-    The future's result is ``(data, address)``, or ``data`` where *connected*; its exception the
-    OSError, with Windows' own number, of a receive that failed now or later. Source for the two
-    ways to fail: gh-91227 and gh-127057.
+    Raises OSError where it failed at once (gh-127057). IocpProactor.recvfrom() does the same but
+    for two things that it hides: since 3.11.9 a completion with ERROR_PORT_UNREACHABLE is an empty
+    datagram from nowhere (gh-156784), and the part of a datagram that fitted is all of it.
     """
+    proactor._register_with_iocp(sock)
     ov = _overlapped.Overlapped(_NULL)
-    try:
-        proactor._register_with_iocp(sock)
-        if connected:
-            ov.WSARecv(sock.fileno(), nbytes, 0)
-        else:
-            ov.WSARecvFrom(sock.fileno(), nbytes, 0)
-    except OSError as exc:
-        failed: asyncio.Future[Any] = proactor._loop.create_future()
-        failed.set_exception(exc)
-        return failed
+    post(ov)
     future: asyncio.Future[Any] = proactor._register(ov, sock, _whole_datagram)
     return future
+
+
+def _whole_datagram(_transferred: Any, _key: Any, ov: Any) -> Any:
+    result = ov.getresult()
+    if ov.error == ERROR_MORE_DATA:
+        raise windows_error(WSAEMSGSIZE)
+    return result
 
 
 class ReceiveFuture(_OverlappedFuture):  # type: ignore[misc]

@@ -22,8 +22,15 @@ assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
 from tribler_udp_fix._budget import ErrorBudget
 from tribler_udp_fix._counters import COUNTERS
-from tribler_udp_fix._errors import WSAEMSGSIZE, ErrorClass, classify, normalise, number_of
-from tribler_udp_fix._receive import complete_address, post_receive
+from tribler_udp_fix._errors import (
+    ERROR_PORT_UNREACHABLE,
+    WSAEMSGSIZE,
+    ErrorClass,
+    classify,
+    normalise,
+    number_of,
+)
+from tribler_udp_fix._receive import complete_address, told_of_errors, windows_error
 
 _Stock: Any = proactor_events._ProactorDatagramTransport  # type: ignore[attr-defined]
 
@@ -76,48 +83,56 @@ class Receiving(_Reporting):
         self, loop: Any, sock: socket.socket, protocol: Any, error_budget: int, *args: Any
     ) -> None:
         self._error_budget = ErrorBudget(error_budget)
+        told_of_errors.add(sock)
         super().__init__(loop, sock, protocol, *args)
 
     def _loop_reading(self, fut: asyncio.Future[Any] | None = None) -> None:
         """Take the outcome of *fut*, post the next receive, then tell the protocol.
 
         In this order, because a receive that waits while the protocol works is one less datagram
-        for the socket's buffer to hold.
+        for the socket's buffer to hold. Without *fut*: start to read, where nothing does.
         """
-        done = fut if fut is not None and not fut.cancelled() else None
-        exc = done.exception() if done else None
-        if fut is not self._read_fut or self._closing:
-            if done and exc is None:
-                COUNTERS.dropped("received after close")
+        if fut is None:
+            self._post_receive()
             return
+        assert fut is self._read_fut or (self._read_fut is None and self._closing)
         self._read_fut = None
-        if done is None:
+        exc = None if fut.cancelled() else fut.exception()
+        if exc is not None:
+            if not self._closing:
+                self._receive_failed(exc)
+            return
+        if not self._closing:
             self._post_receive()
-        elif exc is None:
-            self._post_receive()
-            self._deliver(done.result())
-        elif isinstance(exc, OSError):
-            self._receive_failed(exc)
-        else:
-            self._fatal_error(exc, "Fatal read error on datagram transport")
+        if not fut.cancelled():
+            self._deliver(fut.result())
 
     def _post_receive(self) -> None:
         if self._closing or self._read_fut is not None:
             return
+        proactor = self._loop._proactor
+        receive = proactor.recvfrom if self._address is None else proactor.recv
         try:
-            self._read_fut = post_receive(
-                self._loop._proactor, self._sock, self.max_size, connected=self._address is not None
-            )
-        except Exception as exc:  # no memory for the buffer, a loop that is being closed
-            self._fatal_error(exc, "Fatal read error on datagram transport")
+            self._read_fut = receive(self._sock, self.max_size)
+        except Exception as exc:
+            self._receive_failed(exc)
         else:
             self._read_fut.add_done_callback(self._loop_reading)
 
     def _deliver(self, received: Any) -> None:
         data, address = received if self._address is None else (received, self._address)
-        self._protocol.datagram_received(data, address)
+        if self._closing:
+            COUNTERS.dropped("received after close")
+        elif address is None:
+            # After uninstall() this is how CPython says that a port was unreachable.
+            self._receive_failed(windows_error(ERROR_PORT_UNREACHABLE))
+        else:
+            self._protocol.datagram_received(data, address)
 
-    def _receive_failed(self, exc: OSError) -> None:
+    def _receive_failed(self, exc: BaseException) -> None:
+        if not isinstance(exc, OSError):  # no memory for the buffer, a loop that is being closed
+            self._fatal_error(exc, "Fatal read error on datagram transport")
+            return
         error_class = classify(exc)
         if error_class is ErrorClass.UNBOUND and self._is_unbound():
             self._awaits_bind = True  # sendto() binds it
@@ -128,14 +143,11 @@ class Receiving(_Reporting):
             return
         if error_class is ErrorClass.UNKNOWN and first:
             logger.warning("%r: unknown receive error, receiving again: %s", self, exc)
-        COUNTERS.add("receives_rearmed")
-        delay = self._error_budget.delay(self._loop.time())
-        if delay:
-            self._loop.call_later(delay, self._post_receive)
-        else:
-            self._post_receive()
         if number_of(exc) == WSAEMSGSIZE:
             COUNTERS.dropped("truncated")
+        COUNTERS.add("receives_rearmed")
+        # In a turn of its own, so that errors in a row leave the loop to others in between.
+        self._loop.call_later(self._error_budget.delay(self._loop.time()), self._post_receive)
         if error_class is not ErrorClass.OURS:
             self._report(exc)
 
