@@ -2,7 +2,7 @@
 
 Three repairs, each applied or refused on its own: the loop's factory of datagram transports
 (F1 to F8), the proactor's receives on datagram sockets (F9, and with them every transport that
-was made before), and its ``sendto()`` (F10).
+was made before), and its sends (F10).
 """
 
 from __future__ import annotations
@@ -16,13 +16,9 @@ assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
 from tribler_udp_fix._counters import COUNTERS
 from tribler_udp_fix._faults import FAULTS
+from tribler_udp_fix._operations import complete_address, post_once, told_of_errors
 from tribler_udp_fix._patching import Patch, Repair, Shape
-from tribler_udp_fix._receive import (
-    ReceiveFuture,
-    complete_address,
-    post_receive,
-    told_of_errors,
-)
+from tribler_udp_fix._receive import ReceiveFuture
 from tribler_udp_fix._settings import Settings
 from tribler_udp_fix._transport import transport_class
 
@@ -44,6 +40,8 @@ _RECEIVE = {
     "recvfrom": ["self", "conn", "nbytes", "flags"],
     "recvfrom_into": ["self", "conn", "buf", "flags"],  # since 3.11
 }
+_SEND = ["self", "conn", "buf", "flags"]
+_SENDTO = [*_SEND, "addr"]
 # What posting an operation by hand relies on.
 _OPERATIONS = (
     Shape(_Proactor, "_register", ["self", "ov", "obj", "callback"], ["_cache", "address"]),
@@ -52,6 +50,7 @@ _OPERATIONS = (
         _Proactor, "_poll", ["self", "timeout"], ["_cache", "pop", "set_exception", "set_result"]
     ),
     Shape(_Proactor, "_check_closed", ["self"]),
+    Shape(_Proactor, "_unregister", ["self", "ov"], ["_unregistered"]),
     Shape(_OverlappedFuture, "__init__", ["self", "ov", "loop"], ["_ov"]),
     Shape(_OverlappedFuture, "_cancel_overlapped", ["self"], ["_ov", "cancel"]),
 )
@@ -114,7 +113,7 @@ def _receive_repair(settings: Callable[[], Settings]) -> Repair:
         ) -> Any:
             bound = dict(zip(_RECEIVE[name][1:], args), **kw)
             sock = bound["conn"]
-            if not isinstance(sock, socket.socket) or sock.type != socket.SOCK_DGRAM:
+            if not _is_datagram_socket(sock):
                 return wrapped(*args, **kw)
             space = bound["nbytes"] if "nbytes" in bound else bound["buf"]
             flags = bound.get("flags", 0)
@@ -123,7 +122,7 @@ def _receive_repair(settings: Callable[[], Settings]) -> Repair:
                 getattr(ov, start)(sock.fileno(), space, flags)
 
             if sock in told_of_errors:
-                return post_receive(proactor, sock, post)
+                return post_once(proactor, sock, post)
             return ReceiveFuture(proactor, sock, post, settings().error_budget)
 
         return Patch(_Proactor, name, receive)
@@ -135,18 +134,38 @@ def _receive_repair(settings: Callable[[], Settings]) -> Repair:
 
 
 def _send_repair() -> Repair:
-    parameters = ["self", "conn", "buf", "flags", "addr"]
+    def send(
+        wrapped: Callable[..., Any], proactor: Any, args: tuple[Any, ...], kw: dict[str, Any]
+    ) -> Any:
+        bound = dict(zip(_SEND[1:], args), **kw)
+        sock, data, flags = bound["conn"], bound["buf"], bound.get("flags", 0)
+        if not _is_datagram_socket(sock):
+            return wrapped(*args, **kw)
+        return post_once(proactor, sock, lambda ov: ov.WSASend(sock.fileno(), data, flags))
 
     def sendto(
-        wrapped: Callable[..., Any], _proactor: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        _wrapped: Callable[..., Any], proactor: Any, args: tuple[Any, ...], kw: dict[str, Any]
     ) -> Any:
-        bound = dict(zip(parameters[1:], args), **kwargs)
-        bound["addr"] = complete_address(bound["conn"].family, bound.get("addr"))
-        return wrapped(**bound)
+        bound = dict(zip(_SENDTO[1:], args), **kw)
+        sock, data, flags = bound["conn"], bound["buf"], bound.get("flags", 0)
+        address = complete_address(sock.family, bound.get("addr"))
+        return post_once(
+            proactor, sock, lambda ov: ov.WSASendTo(sock.fileno(), data, flags, address)
+        )
 
-    shape = Shape(_Proactor, "sendto", parameters, ["WSASendTo"])
+    shapes = (
+        Shape(_Proactor, "send", _SEND, ["WSASend"]),
+        Shape(_Proactor, "sendto", _SENDTO, ["WSASendTo"]),
+        *_OPERATIONS,
+    )
     how = "an IPv6 pair gets its flow information and scope"
-    return Repair(how, ("F10",), (shape,), (Patch(_Proactor, "sendto", sendto),))
+    return Repair(
+        how, ("F10",), shapes, (Patch(_Proactor, "send", send), Patch(_Proactor, "sendto", sendto))
+    )
+
+
+def _is_datagram_socket(conn: Any) -> bool:
+    return isinstance(conn, socket.socket) and conn.type == socket.SOCK_DGRAM
 
 
 def _concerns(fault: str) -> bool:

@@ -1,73 +1,20 @@
-"""Overlapped receives on UDP sockets, of two kinds.
-
-A repaired transport tells its protocol of each error, so it posts receives that try once. Whoever
-awaits ``loop.sock_recvfrom()`` has nobody to tell, and a transport of asyncio's own would stop
-reading: theirs start again.
-"""
+"""Receives for those who have nobody to tell of an error: they start again."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import sys
-import weakref
-from typing import Any, Callable
+from asyncio import windows_events
+from typing import Any
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
-import _overlapped
-from asyncio import windows_events
-
 from tribler_udp_fix._budget import ErrorBudget
 from tribler_udp_fix._counters import COUNTERS
-from tribler_udp_fix._errors import ERROR_MORE_DATA, WSAEMSGSIZE, ErrorClass, classify, number_of
+from tribler_udp_fix._errors import WSAEMSGSIZE, ErrorClass, classify, number_of
+from tribler_udp_fix._operations import Post, start
 
 _OverlappedFuture: Any = windows_events._OverlappedFuture  # type: ignore[attr-defined]
-
-_NULL = 0
-
-# Starts the operation on the Overlapped object it is given, such as WSARecvFrom().
-Post = Callable[[Any], None]
-
-# The sockets of repaired transports, which are told of every error.
-told_of_errors: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-
-
-def complete_address(family: int, address: Any) -> Any:
-    """*address* with the flow information and scope that an IPv6 socket address has.
-
-    ``_overlapped`` takes a pair for an IPv4 address whatever the socket's family is; the socket
-    module, and so SelectorEventLoop, fills in the zeros.
-    """
-    if family == socket.AF_INET6 and isinstance(address, tuple) and len(address) in (2, 3):
-        return (*address, 0, 0)[:4]
-    return address
-
-
-def windows_error(number: int) -> OSError:
-    """The exception that Python raises for the Windows error *number*."""
-    return OSError(0, _overlapped.FormatMessage(number), None, number)
-
-
-def post_receive(proactor: Any, sock: socket.socket, post: Post) -> asyncio.Future[Any]:
-    """Start one receive; the future's outcome is its own, an OSError with Windows' own number.
-
-    Raises OSError where it failed at once (gh-127057). IocpProactor.recvfrom() does the same but
-    for two things that it hides: since 3.11.9 a completion with ERROR_PORT_UNREACHABLE is an empty
-    datagram from nowhere (gh-156784), and the part of a datagram that fitted is all of it.
-    """
-    proactor._register_with_iocp(sock)
-    ov = _overlapped.Overlapped(_NULL)
-    post(ov)
-    future: asyncio.Future[Any] = proactor._register(ov, sock, _whole_datagram)
-    return future
-
-
-def _whole_datagram(_transferred: Any, _key: Any, ov: Any) -> Any:
-    result = ov.getresult()
-    if ov.error == ERROR_MORE_DATA:
-        raise windows_error(WSAEMSGSIZE)
-    return result
 
 
 class ReceiveFuture(_OverlappedFuture):  # type: ignore[misc]
@@ -85,16 +32,14 @@ class ReceiveFuture(_OverlappedFuture):  # type: ignore[misc]
         self._sock = sock
         self._post = post
         self._budget = ErrorBudget(error_budget)
-        proactor._register_with_iocp(sock)
         self._start()
 
     def _start(self) -> None:
         if self.done():
             return
         self._proactor._check_closed()
-        ov = _overlapped.Overlapped(_NULL)
         try:
-            self._post(ov)
+            ov = start(self._proactor, self._sock, self._post)
         except OSError as exc:
             self.set_exception(exc)
             return

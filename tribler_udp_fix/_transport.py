@@ -30,7 +30,7 @@ from tribler_udp_fix._errors import (
     normalise,
     number_of,
 )
-from tribler_udp_fix._receive import complete_address, told_of_errors, windows_error
+from tribler_udp_fix._operations import complete_address, told_of_errors, windows_error
 
 _Stock: Any = proactor_events._ProactorDatagramTransport  # type: ignore[attr-defined]
 
