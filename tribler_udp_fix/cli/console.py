@@ -1,0 +1,49 @@
+"""The terminal, or what stands in for it: widths, colours and signs that it can show."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PIPE_WIDTH = 80
+
+
+class NoRich(Exception):
+    """rich is not installed; the text says what to do."""
+
+
+def make_console(stream: TextIO) -> Console:
+    """A console that draws on the stream: without colour in a pipe or under NO_COLOR.
+
+    Raises NoRich.
+    """
+    try:
+        from rich.console import Console
+    except ImportError as exc:
+        raise NoRich(f"drawing needs rich (pip install rich): {exc}; --json does not") from None
+    return Console(
+        file=stream,
+        width=None if stream.isatty() else _pipe_width(),
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+
+
+def can_draw_live(console: Console) -> bool:
+    """Whether what was drawn can be drawn over."""
+    return console.file.isatty() and console.is_terminal and not console.is_dumb_terminal
+
+
+def say(message: str) -> None:
+    """One line on stderr."""
+    print(f"tribler-udp-fix: {message}", file=sys.stderr, flush=True)
+
+
+def _pipe_width() -> int:
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdigit() and int(columns) > 0 else PIPE_WIDTH
