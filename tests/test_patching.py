@@ -1,0 +1,88 @@
+"""Patches: known shapes only, all or nothing, restored by identity."""
+
+from __future__ import annotations
+
+import pytest
+
+from tribler_udp_fix._patching import Patch, Shape, apply_all, first_mismatch
+
+
+class Target:
+    def method(self, size, flags=0):
+        return self.helper(size), flags
+
+    def helper(self, size):
+        return size
+
+    attribute = 3
+
+
+def doubled(wrapped, instance, args, kwargs):
+    size, flags = wrapped(*args, **kwargs)
+    return size * 2, flags
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        (Shape(Target, "method", ["self", "size", "flags"], ["helper"]), None),
+        (Shape(Target, "method", ["self", "size"]), "Target.method takes (self, size, flags)"),
+        (
+            Shape(Target, "method", ["self", "size", "flags"], ["_cache", "helper"]),
+            "Target.method does not use _cache",
+        ),
+        (Shape(Target, "gone", ["self"]), "Target.gone is not there"),
+        (Shape(Target, "attribute", ["self"]), "Target.attribute is a int, not a function"),
+    ],
+)
+def test_a_shape_says_what_it_does_not_know(shape, reason):
+    assert first_mismatch([shape]) == reason
+
+
+def test_a_patched_function_keeps_the_shape_of_what_it_wraps():
+    shape = Shape(Target, "method", ["self", "size", "flags"], ["helper"])
+    patch = Patch(Target, "method", doubled)
+    patch.apply()
+    try:
+        assert first_mismatch([shape]) is None
+    finally:
+        patch.restore()
+
+
+def test_a_patch_applies_and_restores_by_identity():
+    original = vars(Target)["method"]
+    patch = Patch(Target, "method", doubled)
+    for _ in range(2):
+        patch.apply()
+        patch.apply()
+        assert Target().method(2) == (4, 0)
+        assert patch.restore() is None
+        assert vars(Target)["method"] is original
+    assert patch.restore() is None
+
+
+def test_under_somebody_elses_wrapper_a_patch_is_off_and_on_again():
+    original = vars(Target)["method"]
+    patch = Patch(Target, "method", doubled)
+    patch.apply()
+    ours = Target.method
+    theirs = lambda self, *args: ours.__get__(self)(*args)  # noqa: E731
+    try:
+        Target.method = theirs
+        assert patch.restore() == "Target.method was wrapped again by another package"
+        assert Target.method is theirs
+        assert Target().method(2) == (2, 0)
+        patch.apply()
+        assert Target.method is theirs
+        assert Target().method(2) == (4, 0)
+    finally:
+        Target.method = original
+    assert patch.restore() is None
+    assert vars(Target)["method"] is original
+
+
+def test_when_one_patch_fails_those_before_it_are_taken_back():
+    original = vars(Target)["method"]
+    with pytest.raises(KeyError):
+        apply_all([Patch(Target, "method", doubled), Patch(Target, "gone", doubled)])
+    assert vars(Target)["method"] is original
