@@ -1,0 +1,72 @@
+"""Run unittest modules, or all of a package's, and print each test's outcome as JSON.
+
+``python suite.py NAME [NAME ...]``: a name is a module, a package, or one test.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import sys
+import unittest
+from typing import Iterator
+
+
+def modules(name: str) -> Iterator[str]:
+    """The test modules below the package *name*, or *name* itself."""
+    try:
+        package = importlib.import_module(name)
+    except ImportError:  # Module.Class.test
+        yield name
+        return
+    if not hasattr(package, "__path__"):
+        yield name
+        return
+    for module in pkgutil.walk_packages(package.__path__, name + "."):
+        if module.name.rpartition(".")[2].startswith("test_"):
+            yield module.name
+
+
+class Outcomes(unittest.TextTestResult):
+    """Remembers what became of each test."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.outcomes: dict[str, str] = {}
+
+    def stopTest(self, test: unittest.TestCase) -> None:
+        self.outcomes.setdefault(test.id(), "passed")
+        super().stopTest(test)
+
+    def addError(self, test, err):
+        self.outcomes[test.id()] = "failed"
+        super().addError(test, err)
+
+    def addFailure(self, test, err):
+        self.outcomes[test.id()] = "failed"
+        super().addFailure(test, err)
+
+    def addSubTest(self, test, subtest, err):
+        if err is not None:
+            self.outcomes[test.id()] = "failed"
+        super().addSubTest(test, subtest, err)
+
+    def addSkip(self, test, reason):
+        self.outcomes[test.id()] = "skipped"
+        super().addSkip(test, reason)
+
+
+def main(names: list[str]) -> None:
+    if any(name.startswith("ipv8.") for name in names):
+        from ipv8.test.base import TestBase
+
+        TestBase.MAX_TEST_TIME = 120  # its watchdog kills the process of a slow machine
+    loader = unittest.defaultTestLoader
+    suite = loader.loadTestsFromNames([module for name in names for module in modules(name)])
+    result = unittest.TextTestRunner(stream=sys.stderr, resultclass=Outcomes).run(suite)
+    print(json.dumps(result.outcomes))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

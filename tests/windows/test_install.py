@@ -1,0 +1,221 @@
+"""install() and uninstall(): all or nothing, known shapes only, and everything put back."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+
+import pytest
+from udp import closed_address, endpoint, hears, until
+
+import tribler_udp_fix
+from tribler_udp_fix import Settings
+
+
+def touched():
+    from asyncio import proactor_events, windows_events
+
+    classes = [
+        windows_events.IocpProactor,
+        windows_events.ProactorEventLoop,
+        windows_events._OverlappedFuture,
+        proactor_events.BaseProactorEventLoop,
+        proactor_events._ProactorDatagramTransport,
+        proactor_events._ProactorBasePipeTransport,
+    ]
+    # By identity: wrapt's wrapper is equal to what it wraps.
+    return {cls: {name: id(value) for name, value in vars(cls).items()} for cls in classes}
+
+
+@pytest.fixture(autouse=True)
+def _uninstalled():
+    yield
+    tribler_udp_fix.uninstall()
+
+
+def states():
+    return {repair.fault: repair.state for repair in tribler_udp_fix.status().repairs}
+
+
+def test_after_uninstall_every_class_is_what_it_was():
+    before = touched()
+    for _ in range(3):
+        tribler_udp_fix.install()
+        assert touched() != before
+        tribler_udp_fix.uninstall()
+        assert touched() == before
+
+
+def test_installing_twice_changes_nothing_more():
+    tribler_udp_fix.install()
+    once = touched()
+    tribler_udp_fix.install()
+    assert touched() == once
+
+
+def test_every_fault_this_python_has_is_repaired():
+    from tribler_udp_fix._faults import FAULTS
+
+    expected = {
+        fault.id: "applied" if fault.concerns(sys.version_info[:3]) else "not needed"
+        for fault in FAULTS.values()
+    }
+    assert set(states().values()) <= {"off", "not needed"}
+    tribler_udp_fix.install()
+    assert states() == expected
+    tribler_udp_fix.uninstall()
+    assert set(states().values()) <= {"off", "not needed"}
+
+
+def test_many_threads_may_install_and_uninstall_at_once():
+    before = touched()
+    gate = threading.Barrier(8)
+    failures = []
+
+    def work(number):
+        gate.wait()
+        try:
+            for _ in range(20):
+                (tribler_udp_fix.install if number % 2 else tribler_udp_fix.uninstall)()
+        except Exception as exc:
+            failures.append(exc)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    tribler_udp_fix.uninstall()
+    assert touched() == before
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "refused"),
+    [
+        ("proactor_events.BaseProactorEventLoop", "_make_datagram_transport", "F1"),
+        ("windows_events.IocpProactor", "sendto", "F10"),
+        ("proactor_events._ProactorDatagramTransport", "_loop_reading", "F2"),
+    ],
+)
+def test_a_target_of_another_shape_is_left_alone_and_named(monkeypatch, owner, name, refused):
+    module, cls = owner.split(".")
+    target = getattr(getattr(asyncio, module), cls)
+
+    def other(self, something, else_=None):
+        raise AssertionError("never called")
+
+    monkeypatch.setattr(target, name, other)
+    tribler_udp_fix.install()
+    (repair,) = (r for r in tribler_udp_fix.status().repairs if r.fault == refused)
+    assert repair.state == "refused"
+    assert f"{cls}.{name} takes (self, something, else_)" in repair.reason
+    assert vars(target)[name] is other
+    assert "applied" in states().values()  # the repairs that do not need it are there
+
+
+def test_when_one_patch_cannot_be_applied_none_stays(monkeypatch):
+    from tribler_udp_fix import _patching
+
+    before = touched()
+    apply = _patching.Patch.apply
+
+    def fail_on_the_last(self):
+        if self.name == "sendto":
+            raise RuntimeError("no")
+        apply(self)
+
+    monkeypatch.setattr(_patching.Patch, "apply", fail_on_the_last)
+    with pytest.raises(RuntimeError):
+        tribler_udp_fix.install()
+    assert touched() == before
+    assert not tribler_udp_fix.status().installed
+
+
+def test_a_wrapper_that_somebody_put_over_ours_is_left_and_ours_below_is_off(run_stock):
+    from asyncio import windows_events
+
+    original = vars(windows_events.IocpProactor)["recvfrom"]
+    tribler_udp_fix.install()
+    ours = windows_events.IocpProactor.recvfrom
+
+    def theirs(self, *args, **kwargs):
+        return ours.__get__(self)(*args, **kwargs)
+
+    try:
+        windows_events.IocpProactor.recvfrom = theirs
+        status = tribler_udp_fix.uninstall()
+        assert vars(windows_events.IocpProactor)["recvfrom"] is theirs
+        assert "IocpProactor.recvfrom was wrapped again" in status.repairs[0].reason
+
+        async def stock_future():
+            protocol = await endpoint()
+            await asyncio.sleep(0.05)
+            kind = type(protocol.transport._read_fut).__name__
+            protocol.transport.close()
+            return kind
+
+        assert run_stock(stock_future) == "_OverlappedFuture"
+        tribler_udp_fix.install()
+        assert vars(windows_events.IocpProactor)["recvfrom"] is theirs
+        tribler_udp_fix.uninstall()
+    finally:
+        windows_events.IocpProactor.recvfrom = original
+    # Both wrappers are gone now, and the next install starts afresh.
+    tribler_udp_fix.install()
+    assert vars(windows_events.IocpProactor)["recvfrom"] is not original
+    tribler_udp_fix.uninstall()
+    assert vars(windows_events.IocpProactor)["recvfrom"] is original
+
+
+def test_prevented_icmp_errors_are_asked_for_at_the_socket_and_accounted_for(run_stock):
+    tribler_udp_fix.install(Settings(prevent_icmp_errors=True))
+
+    async def main():
+        protocol = await endpoint()
+        protocol.transport.sendto(b"?", closed_address())
+        await hears(protocol, b"heard")
+        protocol.transport.close()
+
+    before = tribler_udp_fix.status().counters
+    try:
+        run_stock(main)  # a stock loop, and the plugin installed above
+    finally:
+        tribler_udp_fix.install(Settings())
+    after = tribler_udp_fix.status().counters
+    for switch in ("SIO_UDP_CONNRESET", "SIO_UDP_NETRESET"):
+        outcomes = [name for name in after if name.startswith(switch)]
+        assert sum(after[name] - before.get(name, 0) for name in outcomes) == 1
+
+
+def test_reading_alone_can_be_repaired_where_sending_is_right(run_stock):
+    """The class for 3.13.16 and later, over this Python's own sending."""
+    from tribler_udp_fix._transport import ReceivingTransport
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop._make_datagram_transport = lambda sock, protocol, *rest: ReceivingTransport(
+            loop, sock, protocol, 1000, *rest
+        )
+        protocol = await endpoint()
+        for _ in range(5):
+            protocol.transport.sendto(b"?", closed_address())
+        await until(lambda: len(protocol.errors) == 5)
+        await hears(protocol, b"", b"heard")
+        protocol.transport.close()
+        await until(lambda: protocol.lost)
+        return protocol
+
+    protocol = run_stock(main)
+    assert protocol.heard == [b"", b"heard"]
+    assert protocol.lost == [None]
+
+
+def test_the_status_is_json():
+    script = "import json, tribler_udp_fix; print(json.dumps(tribler_udp_fix.install().as_dict()))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=True
+    )
+    assert b'"installed": true' in done.stdout

@@ -1,0 +1,172 @@
+"""The startup hook as pip installed it into this very Python, firing in its child processes."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DETACHED_PROCESS = 8
+
+PRELUDE = """\
+import sys
+def ours():
+    return [n for n in sys.modules if n.partition(".")[0] in ("tribler_udp_fix", "wrapt")]
+def repaired():
+    import tribler_udp_fix
+    status = tribler_udp_fix.status()
+    return status.installed and any(repair.state == "applied" for repair in status.repairs)
+"""
+
+
+def run(
+    folder: Path, code: str, value: str | None, *options: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the prelude and *code* in a child of this Python, TRIBLER_UDP_FIX set to *value*."""
+    environ = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.upper().startswith(("TRIBLER_UDP_FIX", "PYTHON"))
+    }
+    if value is not None:
+        environ["TRIBLER_UDP_FIX"] = value
+    return subprocess.run(
+        [sys.executable, *options, "-c", PRELUDE + code],
+        cwd=str(folder),  # not the checkout: what is installed shall be imported
+        env={**environ, **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+
+
+def output(
+    folder: Path, code: str, value: str | None, *options: str, **variables: str
+) -> list[str]:
+    """Return the lines that *code* prints, having asserted that nothing went wrong."""
+    result = run(folder, code, value, *options, **variables)
+    assert result.stderr == ""
+    assert result.returncode == 0
+    return result.stdout.splitlines()
+
+
+def test_pip_recorded_the_hook_of_this_checkout_among_the_packages_files() -> None:
+    files = importlib.metadata.files("tribler_udp_fix") or []
+    (hook,) = [file for file in files if file.name == "tribler_udp_fix.pth"]
+    assert hook.read_binary() == (ROOT / "tribler_udp_fix.pth").read_bytes()
+
+
+@pytest.mark.parametrize("value", [None, "0", " Off "])
+def test_with_the_hook_off_nothing_of_ours_is_imported_at_start_nor_with_asyncio(
+    tmp_path: Path, value: str | None
+) -> None:
+    assert output(tmp_path, "print(ours()); import asyncio; print(ours())", value) == ["[]", "[]"]
+
+
+@pytest.mark.parametrize("value", ["1", " Yes "])
+def test_with_the_hook_on_asyncio_is_repaired_when_the_program_imports_it_and_not_before(
+    tmp_path: Path, value: str
+) -> None:
+    code = """
+print("asyncio" in sys.modules, sorted(ours()))
+import asyncio
+print("wrapt" in sys.modules, repaired())
+"""
+    assert output(tmp_path, code, value) == [
+        "False ['tribler_udp_fix', 'tribler_udp_fix._startup']",
+        "True True",
+    ]
+
+
+def test_the_repairs_stand_before_the_programs_first_statement_after_the_import(
+    tmp_path: Path,
+) -> None:
+    code = """
+from asyncio import windows_events, proactor_events
+print(repaired(), windows_events.ProactorEventLoop is sys.modules["asyncio"].ProactorEventLoop)
+"""
+    assert output(tmp_path, code, "on") == ["True True"]
+
+
+def test_another_value_is_one_warning_and_leaves_asyncio_as_it_is(tmp_path: Path) -> None:
+    result = run(tmp_path, "import asyncio; print(repaired())", "maybe")
+    assert (result.returncode, result.stdout) == (0, "False\n")
+    assert result.stderr.count("\n") == 1
+    assert "TRIBLER_UDP_FIX='maybe': allowed are 1, true, yes, on (on)" in result.stderr
+
+
+def test_children_and_isolated_interpreters_are_repaired_as_well(tmp_path: Path) -> None:
+    child = PRELUDE + "import asyncio; print(repaired())"
+    code = f"""
+import subprocess
+for options in ([], ["-I"]):
+    command = [sys.executable, *options, "-c", {child!r}]
+    print(subprocess.check_output(command, stdin=subprocess.DEVNULL).decode().strip())
+"""
+    assert output(tmp_path, code, "true") == ["True", "True"]
+
+
+def test_a_setting_of_the_environment_reaches_the_repairs(tmp_path: Path) -> None:
+    code = "import asyncio, tribler_udp_fix; print(tribler_udp_fix.status().settings.error_budget)"
+    assert output(tmp_path, code, "1", TRIBLER_UDP_FIX_ERROR_BUDGET="77") == ["77"]
+
+
+def test_a_bad_setting_warns_once_keeps_the_default_and_the_repairs_are_on(tmp_path: Path) -> None:
+    code = """
+import asyncio, os, tribler_udp_fix
+print(tribler_udp_fix.status().settings == tribler_udp_fix.Settings.from_environ(os.environ))
+print(tribler_udp_fix.status().settings == tribler_udp_fix.Settings(), repaired())
+"""
+    result = run(tmp_path, code, "1", TRIBLER_UDP_FIX_ERROR_BUDGET="lots")
+    assert (result.returncode, result.stdout) == (0, "True\nTrue True\n")
+    assert result.stderr.count("\n") == 1
+    assert "TRIBLER_UDP_FIX_ERROR_BUDGET='lots': allowed is a whole number" in result.stderr
+
+
+ASYNCIO_WITH_A_BROKEN_WRAPT = """
+import asyncio
+async def program():
+    return "the program goes on"
+answer = asyncio.run(program())
+"""
+
+
+def _break_wrapt(folder: Path) -> None:
+    (folder / "wrapt.py").write_text("raise OSError('this wrapt\\nis broken')\n")
+
+
+def test_a_failure_inside_the_hook_is_one_line_with_the_way_to_switch_it_off(
+    tmp_path: Path,
+) -> None:
+    _break_wrapt(tmp_path)
+    code = ASYNCIO_WITH_A_BROKEN_WRAPT + "print(answer, repaired())"
+    result = run(tmp_path, code, "1")
+    assert (result.returncode, result.stdout) == (0, "the program goes on False\n")
+    assert result.stderr == (
+        "tribler_udp_fix: the repairs are not on (OSError: this wrapt is broken). "
+        "To switch this off, set TRIBLER_UDP_FIX=0.\n"
+    )
+
+
+def test_a_failure_inside_the_hook_of_a_program_without_stderr_is_silent(tmp_path: Path) -> None:
+    _break_wrapt(tmp_path)
+    code = "sys.stderr = None\n" + ASYNCIO_WITH_A_BROKEN_WRAPT + "print(answer, repaired())"
+    assert output(tmp_path, code, "1") == ["the program goes on False"]
+
+
+def test_a_program_without_a_console_starts_whatever_the_variable_says(tmp_path: Path) -> None:
+    """pythonw.exe, in which sys.stderr is None when the hook wants to warn."""
+    pythonw = Path(sys.executable).with_name("pythonw.exe")
+    code = "import sys, asyncio; open(sys.argv[1], 'w').write(repr(sys.stderr))"
+    told = tmp_path / "stderr.txt"
+    environ = {**os.environ, "TRIBLER_UDP_FIX": "maybe"}
+    command = [str(pythonw), "-c", code, str(told)]
+    program = subprocess.run(command, env=environ, creationflags=DETACHED_PROCESS, timeout=60)
+    assert program.returncode == 0
+    assert told.read_text() == "None"

@@ -1,0 +1,185 @@
+"""A datagram transport that sends what is queued, whatever became of the datagram before."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+from udp import Recorder, endpoint, until
+
+import tribler_udp_fix
+
+TOO_LARGE = b"x" * 70_000
+
+
+def test_a_write_error_strands_neither_the_queue_nor_a_paused_protocol(run_both):
+    async def main():
+        receiver, sender = await endpoint(), await endpoint()
+        sender.transport.set_write_buffer_limits(high=0)
+        for data in (b"one", TOO_LARGE, b"two", TOO_LARGE, b"three"):
+            sender.transport.sendto(data, receiver.address)
+        await until(lambda: len(receiver.heard) == 3)
+        assert receiver.heard == [b"one", b"two", b"three"]
+        assert [exc.winerror for exc in sender.errors] == [10040, 10040]
+        assert len(sender.all("paused")) == len(sender.all("resumed"))
+        assert sender.transport.get_write_buffer_size() == 0
+        receiver.transport.close()
+        sender.transport.close()
+
+    run_both(main)
+
+
+def test_error_received_may_send_and_may_raise(run):
+    class Insistent(Recorder):
+        def error_received(self, exc):
+            super().error_received(exc)
+            self.transport.sendto(b"again", self.peer)
+            raise LookupError(exc)
+
+    async def main():
+        receiver, sender = await endpoint(), await endpoint(protocol=Insistent)
+        sender.peer = receiver.address
+        for data in (TOO_LARGE, b"one", TOO_LARGE, b"two"):
+            sender.transport.sendto(data, receiver.address)
+        await until(lambda: len(receiver.heard) == 4)
+        receiver.transport.close()
+        sender.transport.close()
+        return receiver
+
+    assert sorted(run(main).heard) == [b"again", b"again", b"one", b"two"]
+    assert len(run.failures) == 2
+
+
+def test_close_sends_what_is_queued_and_then_says_good_bye_once(run_both, family):
+    async def main():
+        receiver, sender = await endpoint(family), await endpoint(family)
+        for number in range(20):
+            sender.transport.sendto(b"%d" % number, receiver.address)
+        sender.transport.close()
+        sender.transport.close()
+        await until(lambda: sender.lost)
+        await until(lambda: len(receiver.heard) == 20)
+        await asyncio.sleep(0.05)
+        receiver.transport.close()
+        return sender
+
+    assert run_both(main).lost == [None]
+
+
+def test_abort_after_close_drops_the_queue_counts_it_and_says_good_bye_once(run):
+    async def main():
+        sender = await endpoint()
+        for _ in range(20):
+            sender.transport.sendto(b"x", sender.address)
+        queued = len(sender.transport._buffer)
+        sender.transport.close()
+        sender.transport.abort()
+        await until(lambda: sender.lost)
+        await asyncio.sleep(0.05)
+        return sender, queued
+
+    before = tribler_udp_fix.status().counters["datagrams_dropped"]
+    sender, queued = run(main)
+    assert sender.lost == [None]
+    assert queued > 0
+    assert tribler_udp_fix.status().counters["datagrams_dropped"] == before + queued
+
+
+def test_what_is_sent_after_close_is_counted_as_dropped(run):
+    async def main():
+        sender = await endpoint()
+        sender.transport.close()
+        sender.transport.sendto(b"late", sender.address)
+        await until(lambda: sender.lost)
+        sender.transport.sendto(b"later", sender.transport.get_extra_info("sockname"))
+
+    before = tribler_udp_fix.status().counters["dropped_by_reason"].get("sent after close", 0)
+    run(main)
+    counters = tribler_udp_fix.status().counters["dropped_by_reason"]
+    assert counters["sent after close"] == before + 2
+
+
+def test_the_write_buffer_is_empty_after_everything_was_sent(run_both):
+    async def main():
+        receiver, sender = await endpoint(), await endpoint()
+        sender.transport.set_write_buffer_limits(high=100)
+        for number in range(100):
+            sender.transport.sendto(b"%d" % number, receiver.address)
+        await until(lambda: len(receiver.heard) == 100)
+        assert receiver.heard == [b"%d" % number for number in range(100)]
+        assert sender.transport.get_write_buffer_size() == 0
+        assert len(sender.all("paused")) == len(sender.all("resumed"))
+        receiver.transport.close()
+        sender.transport.close()
+
+    run_both(main)
+
+
+def test_an_ipv6_pair_is_an_address_on_every_way_to_send(run_both):
+    async def main():
+        receiver = await endpoint(socket.AF_INET6)
+        sender = await endpoint(socket.AF_INET6)
+        pair = receiver.address[:2]
+        sender.transport.sendto(b"transport", pair)
+        sender.transport.sendto(b"four", receiver.address)
+        await until(lambda: receiver.heard == [b"transport", b"four"])
+        loop = asyncio.get_running_loop()
+        if hasattr(loop, "sock_sendto"):
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+                sock.setblocking(False)
+                await loop.sock_sendto(sock, b"socket", pair)
+                await until(lambda: receiver.heard[-1] == b"socket")
+        receiver.transport.close()
+        sender.transport.close()
+        assert sender.errors == []
+
+    run_both(main)
+
+
+def test_what_is_sent_is_what_it_was_when_it_was_sent(run):
+    async def main():
+        receiver, sender = await endpoint(), await endpoint()
+        data = bytearray(b"before")
+        for _ in range(3):
+            sender.transport.sendto(data, receiver.address)
+        data[:] = b"after!"
+        await until(lambda: len(receiver.heard) == 3)
+        receiver.transport.close()
+        sender.transport.close()
+        return receiver
+
+    assert run(main).heard == [b"before"] * 3
+
+
+def test_what_is_no_datagram_is_refused(run):
+    async def main():
+        sender = await endpoint()
+        with pytest.raises(TypeError, match="bytes-like"):
+            sender.transport.sendto("text", sender.address)
+        sender.transport.close()
+        connected = await endpoint(remote_addr=("127.0.0.1", 9))
+        with pytest.raises(ValueError, match="Invalid address"):
+            connected.transport.sendto(b"x", ("127.0.0.1", 10))
+        connected.transport.close()
+
+    run(main)
+
+
+def test_a_send_that_failed_leaves_no_unexpected_event_behind(run):
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.set_debug(True)  # IocpProactor tells of unexpected events in debug mode only
+        sender = await endpoint()
+        connected = await endpoint(remote_addr=sender.address)
+        sender.transport.sendto(TOO_LARGE, sender.address)
+        connected.transport.sendto(TOO_LARGE)
+        await until(lambda: sender.errors and connected.errors)
+        await asyncio.sleep(0.05)
+        overlapped = [entry[0] for entry in loop._proactor._cache.values()]
+        assert not any(future.done() for future in overlapped)
+        sender.transport.close()
+        connected.transport.close()
+
+    run(main)
+    assert run.failures == []

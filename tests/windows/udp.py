@@ -1,0 +1,113 @@
+"""What the tests of UDP endpoints share: a protocol that remembers, and ways to make errors."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import Any, Callable
+
+import pytest
+
+LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+IN_LAB = os.environ.get("WINLAB") == "1"
+
+# Windows itself offers no way to make an endpoint's receive fail with a number of our choice.
+needs_lab = pytest.mark.skipif(not IN_LAB, reason="only the lab's shim can make this error")
+# Wine, unlike Windows, lets a socket receive that was never bound.
+needs_windows = pytest.mark.skipif(IN_LAB, reason="only Windows itself makes this error")
+
+
+class Recorder(asyncio.DatagramProtocol):
+    """Remembers every call, in order."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any]] = []
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self.calls.append(("made", None))
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self.calls.append(("heard", data))
+
+    def error_received(self, exc: Exception) -> None:
+        self.calls.append(("error", exc))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.calls.append(("lost", exc))
+
+    def pause_writing(self) -> None:
+        self.calls.append(("paused", None))
+
+    def resume_writing(self) -> None:
+        self.calls.append(("resumed", None))
+
+    def all(self, call: str) -> list[Any]:
+        return [argument for name, argument in self.calls if name == call]
+
+    @property
+    def heard(self) -> list[bytes]:
+        return self.all("heard")
+
+    @property
+    def errors(self) -> list[Any]:
+        return self.all("error")
+
+    @property
+    def lost(self) -> list[Any]:
+        return self.all("lost")
+
+    @property
+    def address(self) -> Any:
+        return self.transport.get_extra_info("sockname")
+
+
+async def endpoint(family: int = socket.AF_INET, protocol: Any = Recorder, **options: Any) -> Any:
+    """The protocol of a new endpoint, bound to loopback unless *options* say otherwise."""
+    loop = asyncio.get_running_loop()
+    if not {"local_addr", "remote_addr", "sock", "family"} & set(options):
+        options["local_addr"] = (LOOPBACK[family], 0)
+    _, made = await loop.create_datagram_endpoint(protocol, **options)
+    return made
+
+
+def plain_socket(family: int = socket.AF_INET) -> socket.socket:
+    """A bound socket without an event loop."""
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock.bind((LOOPBACK[family], 0))
+    return sock
+
+
+def closed_address(family: int = socket.AF_INET) -> Any:
+    """An address that nobody listens on."""
+    with plain_socket(family) as sock:
+        return sock.getsockname()
+
+
+def send(address: Any, *datagrams: bytes) -> None:
+    """Send *datagrams* to *address* from a socket that asks for no answer."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with plain_socket(family) as sock:
+        for data in datagrams:
+            sock.sendto(data, address)
+
+
+def fail_receive(address: Any, ntstatus: int) -> None:
+    """Make one receive at *address* fail with *ntstatus* (see the lab's README)."""
+    send(address, b"winlab:ntstatus:%08X" % ntstatus)
+
+
+async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Return as soon as *condition* holds; fail when it does not within *seconds*."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while not condition():
+        assert loop.time() < deadline, "waited in vain"
+        await asyncio.sleep(0.01)
+
+
+async def hears(protocol: Any, *datagrams: bytes) -> None:
+    """Send *datagrams* to *protocol* and wait until it heard the last; fail when it does not."""
+    send(protocol.address, *datagrams)
+    await until(lambda: protocol.heard[-1:] == [datagrams[-1]])
