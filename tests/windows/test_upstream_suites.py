@@ -7,6 +7,8 @@ import os
 import pathlib
 import pkgutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from child import python
@@ -46,8 +48,8 @@ def outcomes(names, tmp_path, plugin):
 
 def compare(names, tmp_path):
     """Both runs, after the proof that nothing is lost between them."""
-    stock = outcomes(names, tmp_path, plugin=False)
-    repaired = outcomes(names, tmp_path, plugin=True)
+    with ThreadPoolExecutor() as both:
+        stock, repaired = both.map(partial(outcomes, names, tmp_path), (False, True))
     assert set(repaired) == set(stock)
     lost = [test for test in stock if stock[test] == "passed" and repaired[test] != "passed"]
     if lost:
