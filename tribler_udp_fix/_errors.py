@@ -99,7 +99,11 @@ def classify(exc: OSError) -> ErrorClass:
 def normalise(exc: OSError) -> OSError:
     """*exc* under its Winsock number, of the class Python has for it, such as
     ConnectionResetError for 1234; *exc* itself where it has that number already, or none.
+
+    Without its traceback: the frames hold the buffer of the receive that failed, and a program
+    may keep its errors.
     """
+    exc.__traceback__ = None
     number = WINSOCK_NUMBER.get(getattr(exc, "winerror", None) or 0)
     if number is None:
         return exc

@@ -33,6 +33,9 @@ def install(settings: Settings | None = None) -> Status:
     are taken back and the exception is raised. Where there is no Proactor nothing happens.
     """
     global _settings
+    if sys.platform == "win32":
+        # Before the lock: the startup hook installs while it holds asyncio's import lock.
+        import asyncio  # noqa: F401
     with _lock:
         if settings is not None:
             _settings = settings
@@ -48,12 +51,12 @@ def uninstall() -> Status:
     package wrapped after us stays, switched off, and ``status()`` names it.
     """
     with _lock:
-        restored = [patch.restore() for repair in _installed for patch in repair.patches]
-        left = [reason for reason in restored if reason is not None]
         _installed.clear()
         _states.clear()
-        if left:
-            _states.update(dict.fromkeys(FAULTS, (OFF, f"switched off, in place: {left[0]}")))
+        for repair in _repairs or ():
+            left = [reason for patch in repair.patches for reason in [patch.restore()] if reason]
+            if left:
+                _states.update(dict.fromkeys(repair.faults, (OFF, f"off, but in place: {left[0]}")))
         return status()
 
 
@@ -71,9 +74,11 @@ def _state(fault: str) -> tuple[str, str]:
     if sys.platform != "win32":
         return NOT_NEEDED, _NO_PROACTOR
     version = sys.version_info[:3]
-    if not FAULTS[fault].concerns(version):
-        return NOT_NEEDED, "CPython {}.{}.{} does not have this fault".format(*version)
-    return _states.get(fault, (OFF, "not installed"))
+    state, reason = _states.get(fault, (OFF, "not installed"))
+    if FAULTS[fault].concerns(version):
+        return state, reason
+    not_needed = "CPython {}.{}.{} does not have this fault".format(*version)
+    return NOT_NEEDED, f"{not_needed}; {state}: {reason}" if fault in _states else not_needed
 
 
 if sys.platform == "win32":

@@ -1,4 +1,4 @@
-"""Overlapped operations on UDP sockets, posted to asyncio's Proactor."""
+"""Operations on UDP sockets: at once where that is possible, else overlapped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import socket
 import sys
 import weakref
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
@@ -19,6 +19,28 @@ _NULL = 0
 # Starts the operation on the Overlapped object it is given, such as WSARecvFrom().
 Post = Callable[[Any], None]
 
+# No UDP datagram is larger, so that a transport's 256 KiB are not allocated to look for one.
+_LARGEST = 65_535
+
+
+class Receive(NamedTuple):
+    """One way to receive: the method of a socket, and that of an Overlapped object."""
+
+    at_once: Callable[[socket.socket, Any, int], Any]
+    overlapped: str
+
+
+# By the name of IocpProactor's function. What recvfrom_into() calls flags is passed on as the
+# size of the buffer, and loop.sock_recvfrom_into() hands over the size there.
+RECEIVES: dict[str, Receive] = {
+    "recv": Receive(lambda s, size, flags: s.recv(min(size, _LARGEST), flags), "WSARecv"),
+    "recv_into": Receive(lambda s, buf, flags: s.recv_into(buf, 0, flags), "WSARecvInto"),
+    "recvfrom": Receive(
+        lambda s, size, flags: s.recvfrom(min(size, _LARGEST), flags), "WSARecvFrom"
+    ),
+    "recvfrom_into": Receive(lambda s, buf, size: s.recvfrom_into(buf, size), "WSARecvFromInto"),
+}
+
 # The sockets of repaired transports, which are told of every error.
 told_of_errors: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
@@ -26,6 +48,61 @@ told_of_errors: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 def windows_error(number: int) -> OSError:
     """The exception that Python raises for the Windows error *number*."""
     return OSError(0, _overlapped.FormatMessage(number), None, number)
+
+
+def receive(
+    proactor: Any, sock: socket.socket, kind: str, space: Any, flags: int
+) -> asyncio.Future[Any]:
+    """Receive one datagram; raises OSError where that fails at once (gh-127057).
+
+    *kind* is a key of ``RECEIVES``, *space* its number of bytes or its buffer. The future's
+    outcome is the operation's own, an OSError with Windows' own number.
+    """
+    try:
+        received = receive_now(sock, kind, space, flags)
+    except BlockingIOError:
+        return _post(proactor, sock, overlapped_receive(sock, kind, space, flags))
+    done: asyncio.Future[Any] = proactor._result(received)
+    return done
+
+
+def receive_now(sock: socket.socket, kind: str, space: Any, flags: int) -> Any:
+    """What waits in the socket; raises OSError, BlockingIOError where nothing does.
+
+    Always before an overlapped receive: ``_overlapped`` never frees the buffer, 256 KiB for a
+    transport, of a WSARecvFrom() that fails at once, as each does that finds an ICMP error.
+    """
+    if sock.gettimeout() != 0:  # it would wait
+        raise BlockingIOError
+    return RECEIVES[kind].at_once(sock, space, flags)
+
+
+def overlapped_receive(sock: socket.socket, kind: str, space: Any, flags: int) -> Post:
+    """What starts the receive on an Overlapped object."""
+    return lambda ov: getattr(ov, RECEIVES[kind].overlapped)(sock.fileno(), space, flags)
+
+
+def send(
+    proactor: Any, sock: socket.socket, data: Any, flags: int, *address: Any
+) -> asyncio.Future[Any]:
+    """Send one datagram, to the *address* or the socket's peer; raises OSError if it fails at once.
+
+    At once, as UDP does but where the socket's buffer is full: an overlapped send that fails never
+    frees its data, and can leave a completion behind.
+    """
+    try:
+        if sock.gettimeout() != 0:
+            raise BlockingIOError
+        sent = sock.sendto(data, flags, *address) if address else sock.send(data, flags)
+    except BlockingIOError:
+        pass
+    else:
+        done: asyncio.Future[Any] = proactor._result(sent)
+        return done
+    if not address:
+        return _post(proactor, sock, lambda ov: ov.WSASend(sock.fileno(), data, flags))
+    to = complete_address(sock.family, *address)
+    return _post(proactor, sock, lambda ov: ov.WSASendTo(sock.fileno(), data, flags, to))
 
 
 def complete_address(family: int, address: Any) -> Any:
@@ -60,20 +137,19 @@ def start(proactor: Any, sock: socket.socket, post: Post) -> Any:
     return ov
 
 
-def post_once(proactor: Any, sock: socket.socket, post: Post) -> asyncio.Future[Any]:
-    """Start an operation whose outcome is its future's: the result, or Windows' own OSError.
-
-    Raises OSError where it failed at once (gh-127057). IocpProactor's functions do the same but
-    for two things that they hide from a receive: since 3.11.9 a completion with
-    ERROR_PORT_UNREACHABLE is an empty datagram from nowhere (gh-156784), and the part of a
-    datagram that fitted is all of it.
-    """
+def _post(proactor: Any, sock: socket.socket, post: Post) -> asyncio.Future[Any]:
     ov = start(proactor, sock, post)
-    future: asyncio.Future[Any] = proactor._register(ov, sock, _whole_result)
+    future: asyncio.Future[Any] = proactor._register(ov, sock, whole_result)
     return future
 
 
-def _whole_result(_transferred: Any, _key: Any, ov: Any) -> Any:
+def whole_result(_transferred: Any, _key: Any, ov: Any) -> Any:
+    """The result of a completed operation; raises OSError, also for a truncated datagram.
+
+    IocpProactor hides two things from a receive: since 3.11.9 a completion with
+    ERROR_PORT_UNREACHABLE is an empty datagram from nowhere (gh-156784), and the part of a
+    datagram that fitted is all of it.
+    """
     result = ov.getresult()
     if ov.error == ERROR_MORE_DATA:
         raise windows_error(WSAEMSGSIZE)

@@ -24,7 +24,7 @@ class Shape(NamedTuple):
 
     def mismatch(self) -> str | None:
         """Why the function is not the one we know, or None."""
-        function = inspect.unwrap(vars(self.owner).get(self.name, _MISSING))
+        function = vars(self.owner).get(self.name, _MISSING)
         where = f"{self.owner.__name__}.{self.name}"
         if function is _MISSING:
             return f"{where} is not there"

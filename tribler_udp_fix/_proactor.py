@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import socket
 import sys
-from asyncio import proactor_events, windows_events
+from asyncio import proactor_events, transports, windows_events
 from typing import Any, Callable
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
 from tribler_udp_fix._counters import COUNTERS
 from tribler_udp_fix._faults import FAULTS
-from tribler_udp_fix._operations import complete_address, post_once, told_of_errors
+from tribler_udp_fix._operations import RECEIVES, receive, send, told_of_errors
 from tribler_udp_fix._patching import Patch, Repair, Shape
 from tribler_udp_fix._receive import ReceiveFuture
 from tribler_udp_fix._settings import Settings
@@ -25,6 +25,8 @@ from tribler_udp_fix._transport import transport_class
 _Loop: Any = proactor_events.BaseProactorEventLoop
 _Proactor: Any = windows_events.IocpProactor
 _Transport: Any = proactor_events._ProactorDatagramTransport  # type: ignore[attr-defined]
+_Base: Any = proactor_events._ProactorBasePipeTransport
+_FlowControl: Any = transports._FlowControlMixin
 _OverlappedFuture: Any = windows_events._OverlappedFuture  # type: ignore[attr-defined]
 
 
@@ -40,8 +42,10 @@ _RECEIVE = {
     "recvfrom": ["self", "conn", "nbytes", "flags"],
     "recvfrom_into": ["self", "conn", "buf", "flags"],  # since 3.11
 }
-_SEND = ["self", "conn", "buf", "flags"]
-_SENDTO = [*_SEND, "addr"]
+_SEND = {
+    "send": ["self", "conn", "buf", "flags"],
+    "sendto": ["self", "conn", "buf", "flags", "addr"],
+}
 # What posting an operation by hand relies on.
 _OPERATIONS = (
     Shape(_Proactor, "_register", ["self", "ov", "obj", "callback"], ["_cache", "address"]),
@@ -50,6 +54,7 @@ _OPERATIONS = (
         _Proactor, "_poll", ["self", "timeout"], ["_cache", "pop", "set_exception", "set_result"]
     ),
     Shape(_Proactor, "_check_closed", ["self"]),
+    Shape(_Proactor, "_result", ["self", "value"]),
     Shape(_Proactor, "_unregister", ["self", "ov"], ["_unregistered"]),
     Shape(_OverlappedFuture, "__init__", ["self", "ov", "loop"], ["_ov"]),
     Shape(_OverlappedFuture, "_cancel_overlapped", ["self"], ["_ov", "cancel"]),
@@ -89,6 +94,12 @@ def _transport_repair(settings: Callable[[], Settings]) -> Repair:
         Shape(_Transport, "_loop_reading", ["self", "fut"], ["_read_fut", "max_size", "_closing"]),
         Shape(_Transport, "_loop_writing", ["self", "fut"], ["_write_fut", "_buffer"]),
         Shape(_Transport, "sendto", ["self", "data", "addr"], ["_buffer", "_loop_writing"]),
+        Shape(_Base, "close", ["self"], ["_closing", "_conn_lost"]),
+        Shape(_Base, "_fatal_error", ["self", "exc", "message"], ["_force_close"]),
+        Shape(_Base, "_force_close", ["self", "exc"], ["_call_connection_lost"]),
+        Shape(_Base, "_call_connection_lost", ["self", "exc"], ["connection_lost"]),
+        Shape(_FlowControl, "_maybe_pause_protocol", ["self"], ["get_write_buffer_size"]),
+        Shape(_FlowControl, "_maybe_resume_protocol", ["self"], ["get_write_buffer_size"]),
         *_OPERATIONS,
     ]
     faults = ("F1", "F2", "F3", "F4", *sending, "F8")
@@ -97,71 +108,50 @@ def _transport_repair(settings: Callable[[], Settings]) -> Repair:
 
 
 def _receive_repair(settings: Callable[[], Settings]) -> Repair:
-    operation = {
-        "recv": "WSARecv",
-        "recv_into": "WSARecvInto",
-        "recvfrom": "WSARecvFrom",
-        "recvfrom_into": "WSARecvFromInto",
-    }
-    present = [name for name in _RECEIVE if name in vars(_Proactor)]
-
-    def patch(name: str) -> Patch:
-        start = operation[name]
-
-        def receive(
+    def patch(kind: str) -> Patch:
+        def replacement(
             wrapped: Callable[..., Any], proactor: Any, args: tuple[Any, ...], kw: dict[str, Any]
         ) -> Any:
-            bound = dict(zip(_RECEIVE[name][1:], args), **kw)
+            bound = dict(zip(_RECEIVE[kind][1:], args), **kw)
             sock = bound["conn"]
             if not _is_datagram_socket(sock):
                 return wrapped(*args, **kw)
             space = bound["nbytes"] if "nbytes" in bound else bound["buf"]
             flags = bound.get("flags", 0)
-
-            def post(ov: Any) -> None:
-                getattr(ov, start)(sock.fileno(), space, flags)
-
             if sock in told_of_errors:
-                return post_once(proactor, sock, post)
-            return ReceiveFuture(proactor, sock, post, settings().error_budget)
+                return receive(proactor, sock, kind, space, flags)
+            budget = settings().error_budget
+            return ReceiveFuture(proactor, sock, (kind, space, flags), budget)
 
-        return Patch(_Proactor, name, receive)
+        return Patch(_Proactor, kind, replacement)
 
-    shapes = [Shape(_Proactor, name, _RECEIVE[name], [operation[name]]) for name in present]
-    faults = tuple(fault for fault in ("F9",) if _concerns(fault))
+    kinds = [kind for kind in _RECEIVE if kind != "recvfrom_into" or sys.version_info >= (3, 11)]
+    shapes = [Shape(_Proactor, kind, _RECEIVE[kind], [RECEIVES[kind].overlapped]) for kind in kinds]
     how = "receives on datagram sockets start again after a transient error"
-    return Repair(how, faults, (*shapes, *_OPERATIONS), tuple(map(patch, present)))
+    return Repair(how, ("F9",), (*shapes, *_OPERATIONS), tuple(map(patch, kinds)))
 
 
 def _send_repair() -> Repair:
-    def send(
-        wrapped: Callable[..., Any], proactor: Any, args: tuple[Any, ...], kw: dict[str, Any]
-    ) -> Any:
-        bound = dict(zip(_SEND[1:], args), **kw)
-        sock, data, flags = bound["conn"], bound["buf"], bound.get("flags", 0)
-        if not _is_datagram_socket(sock):
-            return wrapped(*args, **kw)
-        return post_once(proactor, sock, lambda ov: ov.WSASend(sock.fileno(), data, flags))
+    def patch(kind: str) -> Patch:
+        def replacement(
+            wrapped: Callable[..., Any], proactor: Any, args: tuple[Any, ...], kw: dict[str, Any]
+        ) -> Any:
+            bound = dict(zip(_SEND[kind][1:], args), **kw)
+            sock = bound["conn"]
+            if not _is_datagram_socket(sock):
+                return wrapped(*args, **kw)
+            address = (bound.get("addr"),) if kind == "sendto" else ()
+            return send(proactor, sock, bound["buf"], bound.get("flags", 0), *address)
 
-    def sendto(
-        _wrapped: Callable[..., Any], proactor: Any, args: tuple[Any, ...], kw: dict[str, Any]
-    ) -> Any:
-        bound = dict(zip(_SENDTO[1:], args), **kw)
-        sock, data, flags = bound["conn"], bound["buf"], bound.get("flags", 0)
-        address = complete_address(sock.family, bound.get("addr"))
-        return post_once(
-            proactor, sock, lambda ov: ov.WSASendTo(sock.fileno(), data, flags, address)
-        )
+        return Patch(_Proactor, kind, replacement)
 
     shapes = (
-        Shape(_Proactor, "send", _SEND, ["WSASend"]),
-        Shape(_Proactor, "sendto", _SENDTO, ["WSASendTo"]),
+        Shape(_Proactor, "send", _SEND["send"], ["WSASend"]),
+        Shape(_Proactor, "sendto", _SEND["sendto"], ["WSASendTo"]),
         *_OPERATIONS,
     )
-    how = "an IPv6 pair gets its flow information and scope"
-    return Repair(
-        how, ("F10",), shapes, (Patch(_Proactor, "send", send), Patch(_Proactor, "sendto", sendto))
-    )
+    how = "datagrams are sent as the socket module sends them"
+    return Repair(how, ("F10",), shapes, tuple(map(patch, _SEND)))
 
 
 def _is_datagram_socket(conn: Any) -> bool:
@@ -173,7 +163,12 @@ def _concerns(fault: str) -> bool:
 
 
 def _prevent_icmp_errors(sock: socket.socket) -> None:
-    from tribler_udp_fix._winsock import switch_icmp_errors
+    try:
+        from tribler_udp_fix._winsock import switch_icmp_errors
 
-    for switch, error in switch_icmp_errors(sock, on=False).items():
+        outcome = switch_icmp_errors(sock, on=False)
+    except Exception as exc:  # best effort: a frozen program may have no ctypes
+        COUNTERS.add(f"prevent_icmp_errors failed: {type(exc).__name__}")
+        return
+    for switch, error in outcome.items():
         COUNTERS.add(f"{switch} refused with {error}" if error else f"{switch} switched off")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from typing import Any, Callable, Mapping, NamedTuple
 
 from tribler_udp_fix._startup import OFF_VALUES, ON_VALUES, SWITCH
@@ -112,6 +111,8 @@ class Settings:
 
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    import difflib  # late: it takes long to import, and a misspelt name is rare
+
     close = difflib.get_close_matches(name, known, n=1, cutoff=0)
     return f"; the nearest is {close[0]}" if close else ""
 

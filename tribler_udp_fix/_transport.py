@@ -99,25 +99,33 @@ class Receiving(_Reporting):
         self._read_fut = None
         exc = None if fut.cancelled() else fut.exception()
         if exc is not None:
-            if not self._closing:
-                self._receive_failed(exc)
+            self._receive_failed(exc)
             return
-        if not self._closing:
-            self._post_receive()
-        if not fut.cancelled():
-            self._deliver(fut.result())
+        failed = self._try_to_receive()
+        try:
+            if not fut.cancelled():
+                self._deliver(fut.result())
+        finally:
+            if failed is not None:
+                self._receive_failed(failed)
 
     def _post_receive(self) -> None:
+        failed = self._try_to_receive()
+        if failed is not None:
+            self._receive_failed(failed)
+
+    def _try_to_receive(self) -> Exception | None:
+        """Start to receive, unless something does already; returns why that failed at once."""
         if self._closing or self._read_fut is not None:
-            return
+            return None
         proactor = self._loop._proactor
         receive = proactor.recvfrom if self._address is None else proactor.recv
         try:
             self._read_fut = receive(self._sock, self.max_size)
         except Exception as exc:
-            self._receive_failed(exc)
-        else:
-            self._read_fut.add_done_callback(self._loop_reading)
+            return exc
+        self._read_fut.add_done_callback(self._loop_reading)
+        return None
 
     def _deliver(self, received: Any) -> None:
         data, address = received if self._address is None else (received, self._address)
@@ -130,6 +138,8 @@ class Receiving(_Reporting):
             self._protocol.datagram_received(data, address)
 
     def _receive_failed(self, exc: BaseException) -> None:
+        if self._closing:
+            return
         if not isinstance(exc, OSError):  # no memory for the buffer, a loop that is being closed
             self._fatal_error(exc, "Fatal read error on datagram transport")
             return
@@ -159,6 +169,8 @@ class Receiving(_Reporting):
         return False
 
     def sendto(self, data: bytes | bytearray | memoryview, addr: SocketAddress = None) -> None:
+        if addr is None and self._address is None:
+            addr = self.get_extra_info("peername")  # of a socket that was connected before
         super().sendto(data, addr)
         if self._awaits_bind:
             self._awaits_bind = False
@@ -188,11 +200,12 @@ class Sending(_Reporting):
                 asyncio_logger.warning("socket.sendto() raised exception.")
             self._conn_lost += 1
             return
+        # Whoever sends may reuse a bytearray as soon as this returns.
+        data = bytes(data)
         if not data and not _SENDS_EMPTY:
             COUNTERS.dropped("empty, before Python 3.13")
             return
-        # Whoever sends may reuse a bytearray as soon as this returns.
-        self._buffer.append((bytes(data), addr))
+        self._buffer.append((data, addr))
         self._buffer_size += len(data) + _QUEUED_HEADER
         if self._write_fut is None and not self._in_loop_writing:
             self._loop_writing()
@@ -212,6 +225,8 @@ class Sending(_Reporting):
                 self._send_next()
         finally:
             self._in_loop_writing = False
+            if self._buffer and self._write_fut is None:  # error_received() ends the program
+                self._loop.call_soon(self._loop_writing)
         if self._called_connection_lost:
             return
         self._maybe_resume_protocol()

@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+from child import python
 from udp import closed_address, endpoint, hears, until
 
 import tribler_udp_fix
@@ -33,6 +34,11 @@ def touched():
 def _uninstalled():
     yield
     tribler_udp_fix.uninstall()
+
+
+def state_of(fault):
+    (repair,) = (r for r in tribler_udp_fix.status().repairs if r.fault == fault)
+    return repair
 
 
 def states():
@@ -67,6 +73,27 @@ def test_every_fault_this_python_has_is_repaired():
     assert states() == expected
     tribler_udp_fix.uninstall()
     assert set(states().values()) <= {"off", "not needed"}
+
+
+def test_installing_in_a_thread_while_the_hook_installs_does_not_block():
+    script = """
+import sys, threading, time
+import tribler_udp_fix, tribler_udp_fix._install
+
+class Slow:
+    def find_spec(self, name, *rest):
+        if name == "asyncio.windows_events":
+            thread.start()
+            time.sleep(0.3)
+
+sys.meta_path.insert(0, Slow())
+thread = threading.Thread(target=tribler_udp_fix.install, daemon=True)
+import asyncio
+thread.join(10)
+assert not thread.is_alive()
+assert tribler_udp_fix.status().installed
+"""
+    python("-c", script, plugin=True, timeout=60)
 
 
 def test_many_threads_may_install_and_uninstall_at_once():
@@ -109,7 +136,7 @@ def test_a_target_of_another_shape_is_left_alone_and_named(monkeypatch, owner, n
 
     monkeypatch.setattr(target, name, other)
     tribler_udp_fix.install()
-    (repair,) = (r for r in tribler_udp_fix.status().repairs if r.fault == refused)
+    repair = state_of(refused)
     assert repair.state == "refused"
     assert f"{cls}.{name} takes (self, something, else_)" in repair.reason
     assert vars(target)[name] is other
@@ -139,7 +166,7 @@ def test_a_wrapper_that_somebody_put_over_ours_is_left_and_ours_below_is_off(run
 
     original = vars(windows_events.IocpProactor)["recvfrom"]
     tribler_udp_fix.install()
-    ours = windows_events.IocpProactor.recvfrom
+    ours = vars(windows_events.IocpProactor)["recvfrom"]
 
     def theirs(self, *args, **kwargs):
         return ours.__get__(self)(*args, **kwargs)
@@ -148,7 +175,7 @@ def test_a_wrapper_that_somebody_put_over_ours_is_left_and_ours_below_is_off(run
         windows_events.IocpProactor.recvfrom = theirs
         status = tribler_udp_fix.uninstall()
         assert vars(windows_events.IocpProactor)["recvfrom"] is theirs
-        assert "IocpProactor.recvfrom was wrapped again" in status.repairs[0].reason
+        assert "IocpProactor.recvfrom was wrapped again" in state_of("F9").reason
 
         async def stock_future():
             protocol = await endpoint()
@@ -158,15 +185,12 @@ def test_a_wrapper_that_somebody_put_over_ours_is_left_and_ours_below_is_off(run
             return kind
 
         assert run_stock(stock_future) == "_OverlappedFuture"
+        assert tribler_udp_fix.uninstall().repairs == status.repairs
         tribler_udp_fix.install()
-        assert vars(windows_events.IocpProactor)["recvfrom"] is theirs
-        tribler_udp_fix.uninstall()
+        assert "recvfrom takes (self, args, kwargs)" in state_of("F9").reason
     finally:
-        windows_events.IocpProactor.recvfrom = original
-    # Both wrappers are gone now, and the next install starts afresh.
-    tribler_udp_fix.install()
-    assert vars(windows_events.IocpProactor)["recvfrom"] is not original
-    tribler_udp_fix.uninstall()
+        windows_events.IocpProactor.recvfrom = ours  # they take theirs off
+        tribler_udp_fix.uninstall()
     assert vars(windows_events.IocpProactor)["recvfrom"] is original
 
 

@@ -83,6 +83,10 @@ def data_of(received):
     return received[0] if isinstance(received, tuple) else received
 
 
+async def _as_task(received):
+    return await received
+
+
 @pytest.fixture
 def sock(family):
     with plain_socket(family) as sock:
@@ -132,20 +136,57 @@ def test_a_cancelled_receive_leaves_the_next_datagram_to_the_next_reader(run, so
     assert run(main) == b"next"
 
 
-def test_cancelling_between_an_error_and_the_next_try_cancels(run, sock, family):
+def test_cancelling_while_it_waits_for_its_budget_cancels(run, sock, family):
+    tribler_udp_fix.install(tribler_udp_fix.Settings(error_budget=2))
+
     async def main():
         loop = asyncio.get_running_loop()
-        sock.sendto(b"?", closed_address(family))
+        for _ in range(4):
+            sock.sendto(b"?", closed_address(family))
         time.sleep(0.05)
-        waiting = loop._proactor.recvfrom(sock, ROOM)  # failed at once, tries again next turn
+        waiting = loop._proactor.recvfrom(sock, ROOM)  # two errors at once, the third waits
         assert waiting._ov is None
         assert waiting.cancel()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
         assert waiting.cancelled()
         send(sock.getsockname(), b"next")
         return (await asyncio.wait_for(loop._proactor.recvfrom(sock, ROOM), 5))[0]
 
-    assert run(main) == b"next"
+    try:
+        assert run(main) == b"next"
+    finally:
+        tribler_udp_fix.install(tribler_udp_fix.Settings())
+
+
+@every_receiver
+def test_a_datagram_behind_an_error_is_received_before_a_time_out(run, sock, family, receive):
+    async def main():
+        loop = asyncio.get_running_loop()
+        for number in range(20):
+            sock.sendto(b"?", closed_address(family))
+            send(sock.getsockname(), b"%d" % number)
+            time.sleep(0.02)
+            received = await asyncio.wait_for(_as_task(receive(loop, sock)), 0.001)
+            assert data_of(received) == b"%d" % number
+
+    run(main)
+
+
+@every_receiver
+def test_a_datagram_larger_than_the_buffer_is_dropped_and_counted(run, sock, receive):
+    async def main():
+        loop = asyncio.get_running_loop()
+        send(sock.getsockname(), b"x" * (ROOM + 1), b"waits")
+        assert data_of(await receive(loop, sock)) == b"waits"
+        waiting = asyncio.ensure_future(receive(loop, sock))
+        await asyncio.sleep(0.05)
+        send(sock.getsockname(), b"x" * (ROOM + 1), b"comes")
+        assert data_of(await waiting) == b"comes"
+
+    before = tribler_udp_fix.status().counters["dropped_by_reason"].get("truncated", 0)
+    run(main)
+    counters = tribler_udp_fix.status().counters["dropped_by_reason"]
+    assert counters["truncated"] == before + 2
 
 
 def test_a_cancelled_receive_leaks_nothing(run, sock):

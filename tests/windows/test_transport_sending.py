@@ -183,3 +183,57 @@ def test_a_send_that_failed_leaves_no_unexpected_event_behind(run):
 
     run(main)
     assert run.failures == []
+
+
+def test_the_write_buffer_counts_bytes_whatever_a_memoryview_counts(run):
+    async def main():
+        receiver, sender = await endpoint(), await endpoint()
+        for _ in range(3):
+            sender.transport.sendto(memoryview(b"12345678").cast("I"), receiver.address)
+            assert sender.transport.get_write_buffer_size() >= 0
+        await until(lambda: receiver.heard == [b"12345678"] * 3)
+        assert sender.transport.get_write_buffer_size() == 0
+        receiver.transport.close()
+        sender.transport.close()
+
+    run(main)
+
+
+def test_a_protocol_that_ends_the_program_strands_nothing(repaired):
+    class Ends(Recorder):
+        def error_received(self, exc):
+            super().error_received(exc)
+            raise SystemExit
+
+    async def main():
+        endpoints.extend([await endpoint(), await endpoint(protocol=Ends)])
+        receiver, sender = endpoints
+        for data in (b"one", TOO_LARGE, b"two"):
+            sender.transport.sendto(data, receiver.address)
+        sender.transport.close()
+        await asyncio.sleep(60)
+
+    endpoints = []
+    loop = asyncio.ProactorEventLoop()
+    task = loop.create_task(main())
+    with pytest.raises(SystemExit):
+        loop.run_until_complete(task)
+    task.cancel()
+    loop.run_until_complete(asyncio.sleep(0.3))
+    receiver, sender = endpoints
+    assert receiver.heard == [b"one", b"two"]
+    assert sender.lost == [None]
+    receiver.transport.close()
+    loop.run_until_complete(asyncio.sleep(0.05))
+    loop.close()
+
+
+def test_a_host_name_is_an_address_as_for_the_selector(run_both):
+    async def main():
+        receiver, sender = await endpoint(), await endpoint()
+        sender.transport.sendto(b"hello", ("localhost", receiver.address[1]))
+        await until(lambda: receiver.heard == [b"hello"])
+        receiver.transport.close()
+        sender.transport.close()
+
+    run_both(main)
