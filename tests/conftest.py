@@ -1,0 +1,18 @@
+"""On Linux, tests/windows runs on the lab's Windows Pythons; on Windows, as any other test."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+if sys.platform != "win32":
+    from .winlab import bridge
+
+    def pytest_addoption(parser: pytest.Parser) -> None:
+        bridge.add_options(parser)
+
+    def pytest_configure(config: pytest.Config) -> None:
+        folder = Path(__file__).parent / "windows"
+        config.pluginmanager.register(bridge.Bridge(config, folder), "winlab")

@@ -1,0 +1,225 @@
+"""The package as pip installs it: built, installed, fired and removed, on each Python found."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# The whole of the startup hook. What runs at every start of the interpreter is read here first.
+PTH = (
+    b'import os; os.environ.get("TRIBLER_UDP_FIX", "").strip().lower() '
+    b'not in ("", "0", "false", "no", "off") and '
+    b'__import__("tribler_udp_fix._startup", None, None, ["main"]).main()\n'
+)
+
+RUNNING = "{}.{}".format(*sys.version_info)
+
+HOOK_STATE = """
+import sys
+ours = [name for name in sys.modules if name.partition(".")[0] in ("tribler_udp_fix", "wrapt")]
+if not ours:
+    print("nothing imported")
+else:
+    print("asyncio" in sys.modules, "wrapt" in sys.modules, end=" ")
+    import asyncio
+    print("tribler_udp_fix._install" in sys.modules)
+"""
+NOTHING = "nothing imported\n"
+REPAIRED_WITH_ASYNCIO = "False False True\n"
+
+
+def _version(python: str) -> str | None:
+    code = "import sys; print('{}.{}'.format(*sys.version_info))"
+    try:
+        result = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=30)
+    except OSError:
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None  # a shim of pyenv may refuse
+
+
+def _pythons() -> dict[str, str]:
+    """Return the interpreters found, by version: the running one, pyenv's, and those on PATH."""
+    found = {RUNNING: sys.executable}
+    candidates = []
+    pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
+    for minor in range(8, 16):
+        versions = sorted(Path(pyenv, "versions").glob(f"3.{minor}.*/bin/python"))
+        candidates += [(f"3.{minor}", str(python)) for python in reversed(versions)]
+        on_path = shutil.which(f"python3.{minor}")
+        candidates += [(f"3.{minor}", on_path)] if on_path else []
+    for version, python in candidates:
+        if version not in found and _version(python) == version:
+            found[version] = python
+    return dict(sorted(found.items(), key=lambda item: int(item[0].partition(".")[2])))
+
+
+class Venv:
+    """A fresh virtual environment with what the package needs, and the wheel and sdist it built."""
+
+    def __init__(self, python: str, folder: Path) -> None:
+        self._folder = folder
+        self.run([python, "-m", "venv", str(folder / "venv")])
+        self.scripts = folder / "venv" / ("Scripts" if sys.platform == "win32" else "bin")
+        self.python = str(self.scripts / "python")
+        code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+        self.site_packages = Path(self.run([self.python, "-c", code]).strip())
+        # What setup.cfg asks for comes from the index once; after this nothing else may.
+        self.pip("install", "--quiet", "setuptools>=64", "wheel", "wrapt>=1.16", "rich>=13")
+        self.source = folder / "source"
+        _copy_source(self.source)
+        self.sdist = self._build("sdist")
+        self.wheel = self._build("wheel")
+        shutil.rmtree(self.source / "build")
+
+    def run(self, command: list[str], **variables: str) -> str:
+        """Return what *command* wrote, having asserted that it succeeded."""
+        environ = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTHON", "TRIBLER_UDP_FIX"))
+        }
+        result = subprocess.run(
+            command,
+            cwd=str(self._folder),
+            env={**environ, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            timeout=300,
+        )
+        assert result.returncode == 0, result.stdout
+        return result.stdout
+
+    def pip(self, *arguments: str) -> str:
+        return self.run([self.python, "-m", "pip", "--disable-pip-version-check", *arguments])
+
+    def _build(self, kind: str) -> Path:
+        code = f"import os, setuptools.build_meta as b; os.chdir('source'); b.build_{kind}('..')"
+        self.run([self.python, "-c", code])
+        pattern = {"sdist": "*.tar.gz", "wheel": "*.whl"}[kind]
+        (built,) = self._folder.glob(pattern)
+        return built
+
+    def install(self, kind: str) -> None:
+        source = {
+            "wheel": [str(self.wheel)],
+            "sdist": [str(self.sdist)],
+            "editable": ["--editable", str(self.source)],
+        }[kind]
+        self.pip("install", "--quiet", "--no-index", "--no-build-isolation", *source)
+
+    def hook_state(self, value: str | None, *options: str) -> str:
+        """Return what the hook did in a new interpreter with the variable set to *value*."""
+        variables = {} if value is None else {"TRIBLER_UDP_FIX": value}
+        return self.run([self.python, *options, "-c", HOOK_STATE], **variables)
+
+    def files(self) -> set[str]:
+        """Return every file in site-packages and among the scripts, caches left out."""
+        return {
+            str(path)
+            for folder in (self.site_packages, self.scripts)
+            for path in folder.rglob("*")
+            if "__pycache__" not in path.parts
+        }
+
+
+def _copy_source(folder: Path) -> None:
+    folder.mkdir()
+    for path in ROOT.iterdir():
+        if path.is_file():
+            shutil.copy(str(path), str(folder))
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(str(ROOT / "tribler_udp_fix"), str(folder / "tribler_udp_fix"), ignore=ignored)
+
+
+@pytest.fixture(scope="module", params=_pythons().items(), ids=lambda item: f"python{item[0]}")
+def venv(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Venv]:
+    version, python = request.param
+    folder = tmp_path_factory.mktemp(f"python{version}-")
+    yield Venv(python, folder)
+    shutil.rmtree(str(folder))
+
+
+def test_the_wheel_holds_the_startup_hook_byte_for_byte_and_nothing_unexpected(venv: Venv) -> None:
+    with zipfile.ZipFile(str(venv.wheel)) as wheel:
+        assert wheel.read("tribler_udp_fix.pth") == PTH
+        names = {name.partition("/")[0] for name in wheel.namelist()}
+        (record,) = [name for name in wheel.namelist() if name.endswith("/RECORD")]
+        assert "\ntribler_udp_fix.pth,sha256=" in "\n" + wheel.read(record).decode()
+        assert "tribler_udp_fix/py.typed" in wheel.namelist()
+    assert names == {"tribler_udp_fix.pth", "tribler_udp_fix", "tribler_udp_fix-0.1.0.dist-info"}
+
+
+def test_the_sdist_holds_all_that_its_build_needs(venv: Venv) -> None:
+    with tarfile.open(str(venv.sdist)) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+        hook = sdist.extractfile("tribler_udp_fix-0.1.0/tribler_udp_fix.pth")
+        assert hook is not None
+        assert hook.read() == PTH
+    assert {"_build_hooks.py", "LICENSE", "pyproject.toml", "setup.cfg"} <= names
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist", "editable"])
+def test_the_hook_is_installed_fires_and_is_removed_whole(venv: Venv, kind: str) -> None:
+    before = venv.files()
+    venv.install(kind)
+    try:
+        assert (venv.site_packages / "tribler_udp_fix.pth").read_bytes() == PTH
+        assert any(path.stem == "tribler-udp-fix" for path in venv.scripts.iterdir())
+        assert venv.hook_state(None) == NOTHING
+        assert venv.hook_state("off") == NOTHING
+        assert venv.hook_state("1") == REPAIRED_WITH_ASYNCIO
+    finally:
+        venv.pip("uninstall", "--quiet", "--yes", "tribler_udp_fix")
+    assert venv.files() == before
+    assert venv.hook_state("1") == NOTHING
+
+
+def test_the_hook_runs_isolated_and_without_python_variables_but_not_without_site(
+    venv: Venv,
+) -> None:
+    venv.install("wheel")
+    try:
+        assert venv.hook_state("1", "-I") == REPAIRED_WITH_ASYNCIO
+        assert venv.hook_state("1", "-E") == REPAIRED_WITH_ASYNCIO
+        assert venv.hook_state("1", "-S") == NOTHING
+    finally:
+        venv.pip("uninstall", "--quiet", "--yes", "tribler_udp_fix")
+
+
+def test_a_child_of_a_program_inherits_the_variable_and_the_repairs(venv: Venv) -> None:
+    venv.install("wheel")
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HOOK_STATE!r}])"
+    try:
+        assert venv.run([venv.python, "-c", code], TRIBLER_UDP_FIX="on") == REPAIRED_WITH_ASYNCIO
+    finally:
+        venv.pip("uninstall", "--quiet", "--yes", "tribler_udp_fix")
+
+
+def test_the_hook_deleted_by_hand_is_gone_and_the_package_works_on(venv: Venv) -> None:
+    venv.install("wheel")
+    try:
+        (venv.site_packages / "tribler_udp_fix.pth").unlink()
+        assert venv.hook_state("1") == NOTHING
+        code = "import tribler_udp_fix; print(tribler_udp_fix.install().installed)"
+        assert venv.run([venv.python, "-c", code]) == f"{sys.platform == 'win32'}\n"
+    finally:
+        venv.pip("uninstall", "--quiet", "--yes", "tribler_udp_fix")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/startup-hook.md"])
+def test_the_hook_is_quoted_whole_where_the_reader_meets_it(page: str) -> None:
+    assert PTH.decode().strip() in (ROOT / page).read_text("utf-8").splitlines()

@@ -1,0 +1,151 @@
+"""The settings: what they refuse, and how the environment gives them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tribler_udp_fix import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def read(environ: dict[str, str]) -> tuple[Settings, list[str]]:
+    """Return the settings of *environ* and the warnings."""
+    warnings: list[str] = []
+    return Settings.from_environ(environ, warnings.append), warnings
+
+
+def test_the_defaults_are_a_thousand_errors_a_second_and_icmp_errors_that_speak() -> None:
+    settings = Settings()
+    assert settings.error_budget == 1000
+    assert settings.prevent_icmp_errors is False
+
+
+def test_settings_cannot_be_changed_after_they_were_made() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().error_budget = 5  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("value", [1, 1_000_000])
+def test_an_error_budget_at_its_limits_is_taken(value: int) -> None:
+    assert Settings(error_budget=value).error_budget == value
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "error", "allowed"),
+    [
+        ("error_budget", 0, ValueError, "a whole number from 1 to 1,000,000"),
+        ("error_budget", 1_000_001, ValueError, "a whole number from 1 to 1,000,000"),
+        ("error_budget", 2.5, TypeError, "a whole number from 1 to 1,000,000"),
+        ("error_budget", "10", TypeError, "a whole number from 1 to 1,000,000"),
+        ("error_budget", True, TypeError, "a whole number from 1 to 1,000,000"),
+        ("prevent_icmp_errors", 1, TypeError, "True or False"),
+        ("prevent_icmp_errors", "yes", TypeError, "True or False"),
+        ("prevent_icmp_errors", None, TypeError, "True or False"),
+    ],
+)
+def test_a_bad_value_is_refused_naming_setting_value_and_what_is_allowed(
+    setting: str, value: Any, error: type[Exception], allowed: str
+) -> None:
+    with pytest.raises(error) as caught:
+        Settings(**{setting: value})
+    assert str(caught.value).startswith(f"{setting}={value!r}: allowed is {allowed}")
+
+
+def test_an_environment_without_our_names_gives_the_defaults() -> None:
+    assert read({"PATH": "/bin", "TRIBLER_UDP_FIX": "1"}) == (Settings(), [])
+
+
+def test_every_setting_can_be_given_by_the_environment() -> None:
+    environ = {
+        "TRIBLER_UDP_FIX_ERROR_BUDGET": " 250 ",
+        "TRIBLER_UDP_FIX_PREVENT_ICMP_ERRORS": "1",
+    }
+    settings = Settings(error_budget=250, prevent_icmp_errors=True)
+    assert read(environ) == (settings, [])
+    named = {"TRIBLER_UDP_FIX_" + field.name.upper() for field in dataclasses.fields(Settings)}
+    assert named == set(environ)
+
+
+@pytest.mark.parametrize("name", ["ERROR_BUDGET", "PREVENT_ICMP_ERRORS"])
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_variable_counts_as_unset(name: str, text: str) -> None:
+    assert read({f"TRIBLER_UDP_FIX_{name}": text}) == (Settings(), [])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, text) for text in ("1", "TRUE", "yes", " On")]
+    + [(False, text) for text in ("0", "False", "no", "off")],
+)
+def test_a_switch_takes_the_words_of_the_hooks_own_variable(text: str, value: bool) -> None:
+    settings, warnings = read({"TRIBLER_UDP_FIX_PREVENT_ICMP_ERRORS": text})
+    assert (settings.prevent_icmp_errors, warnings) == (value, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "allowed", "default"),
+    [
+        ("ERROR_BUDGET", "0", "a whole number from 1 to 1,000,000", "1000"),
+        ("ERROR_BUDGET", "-1", "a whole number from 1 to 1,000,000", "1000"),
+        ("ERROR_BUDGET", "1e3", "a whole number from 1 to 1,000,000", "1000"),
+        ("ERROR_BUDGET", "lots", "a whole number from 1 to 1,000,000", "1000"),
+        ("ERROR_BUDGET", "9" * 5000, "a whole number from 1 to 1,000,000", "1000"),
+        ("PREVENT_ICMP_ERRORS", "perhaps", "True or False, in the environment 1 or 0", "False"),
+    ],
+)
+def test_a_bad_value_in_the_environment_is_one_warning_and_keeps_the_default(
+    name: str, text: str, allowed: str, default: str
+) -> None:
+    settings, warnings = read({f"TRIBLER_UDP_FIX_{name}": text})
+    assert settings == Settings()
+    assert len(warnings) == 1
+    assert warnings[0].startswith(f"TRIBLER_UDP_FIX_{name}={text!r}: allowed is {allowed}")
+    assert warnings[0].endswith(f"The default, {default}, is kept.")
+
+
+def test_a_bad_value_does_not_cost_the_good_ones() -> None:
+    settings, warnings = read(
+        {"TRIBLER_UDP_FIX_ERROR_BUDGET": "x", "TRIBLER_UDP_FIX_PREVENT_ICMP_ERRORS": "on"}
+    )
+    assert settings == Settings(prevent_icmp_errors=True)
+    assert len(warnings) == 1
+
+
+def test_an_unknown_name_is_one_warning_with_the_nearest_setting() -> None:
+    settings, warnings = read({"TRIBLER_UDP_FIX_EROR_BUGET": "5"})
+    assert settings == Settings()
+    nearest = "the nearest is TRIBLER_UDP_FIX_ERROR_BUDGET"
+    assert warnings == [f"TRIBLER_UDP_FIX_EROR_BUGET is not a setting; {nearest}. It is ignored."]
+
+
+def test_a_bad_value_is_told_on_stderr_once_a_process() -> None:
+    code = "\n".join(
+        [
+            "import os, tribler_udp_fix",
+            "for _ in range(3):",
+            "    print(tribler_udp_fix.Settings.from_environ(os.environ).error_budget)",
+        ]
+    )
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("TRIBLER_UDP_FIX")}
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environ, "PYTHONPATH": str(ROOT), "TRIBLER_UDP_FIX_ERROR_BUDGET": "lots"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert result.stdout == "1000\n1000\n1000\n"
+    assert result.stderr == (
+        "tribler_udp_fix: TRIBLER_UDP_FIX_ERROR_BUDGET='lots': allowed is a whole number from 1 to "
+        "1,000,000 (receive errors a second, per endpoint, that are handled without delay). "
+        "The default, 1000, is kept.\n"
+    )

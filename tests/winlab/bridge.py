@@ -1,0 +1,207 @@
+"""A pytest plugin for Linux: each test in tests/windows is one item for each Windows Python.
+
+One pytest inside each Windows Python runs them (session.py, inner.py), and each item gives the
+report of its own test. A test that is never reported, because the Python crashed, hung or ran no
+such test, has failed.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Generator, Literal
+
+import pytest
+
+from . import lay, places
+from .errors import LabError
+from .pythons import PYTHONS, WindowsPython, allowed, select
+from .session import Order, Outcome, Session
+
+When = Literal["setup", "call", "teardown"]
+
+AT_ONCE = 2
+TIMEOUT = 120.0
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add the bridge's options to pytest's."""
+    group = parser.getgroup("winlab", "the Windows lab")
+    group.addoption(
+        "--windows-python",
+        action="append",
+        metavar="VERSION",
+        help=f"run tests/windows on this Windows Python only; repeatable: {allowed()}",
+    )
+    group.addoption(
+        "--windows-jobs",
+        type=int,
+        default=AT_ONCE,
+        metavar="N",
+        help="how many Windows Pythons run at once (default: %(default)s)",
+    )
+    group.addoption(
+        "--windows-timeout",
+        type=float,
+        default=TIMEOUT,
+        metavar="SECONDS",
+        help="how long one Windows test may take (default: %(default)g)",
+    )
+
+
+class WindowsItem(pytest.Item):
+    """One test on one Windows Python."""
+
+    python: WindowsPython
+    inner_id: str
+    info: tuple[Any, int | None, str]
+
+    @classmethod
+    def of(cls, function: pytest.Item, python: WindowsPython) -> WindowsItem:
+        """Make the item that stands for a collected test function."""
+        name, bracket, parameters = function.name.partition("[")
+        tag = f"{parameters[:-1]}-{python.tag}" if bracket else python.tag
+        assert function.parent is not None
+        item: WindowsItem = cls.from_parent(function.parent, name=f"{name}[{tag}]")
+        item.python = python
+        item.inner_id = function.nodeid
+        item.own_markers.extend(function.own_markers)
+        item.keywords.update(function.keywords)
+        item.info = function.reportinfo()
+        return item
+
+    def reportinfo(self) -> tuple[Any, int | None, str]:
+        path, line, _ = self.info
+        return path, line, self.name
+
+    def runtest(self) -> None:
+        raise AssertionError("the bridge runs it")
+
+    def report(self, data: dict[str, Any]) -> pytest.TestReport:
+        """Make this item's report of what its Windows Python reported."""
+        report: pytest.TestReport = self.config.hook.pytest_report_from_serializable(
+            config=self.config, data=data
+        )
+        report.nodeid, report.location = self.nodeid, self.location
+        if isinstance(report.longrepr, list):  # a skip's, a list since it was JSON
+            report.longrepr = tuple(report.longrepr)
+        return report
+
+    def failure(self, why: str, output: str, when: When) -> pytest.TestReport:
+        """Make a report of what went wrong around the test: an error unless *when* is "call"."""
+        sections = [(f"stderr of {self.python}", output)] if output else []
+        return pytest.TestReport(self.nodeid, self.location, {}, "failed", why, when, sections)
+
+
+class Bridge:
+    """The plugin, for the tests in one folder."""
+
+    def __init__(self, config: pytest.Config, folder: Path) -> None:
+        self._config = config
+        self._folder = folder
+        self._pool: ThreadPoolExecutor | None = None
+        self._sessions: dict[WindowsPython, Session] = {}
+        self._known: set[str] = set()
+        self._last: dict[WindowsPython, WindowsItem] = {}
+        # An argument like file.py::Class keeps the rest of the file from being collected here.
+        self._whole = not any("::" in argument for argument in config.args)
+        self._lab_error: str | None = None
+        try:
+            self._pythons = select(config.getoption("--windows-python"))
+        except LabError as error:
+            raise pytest.UsageError(f"--windows-python: {error}") from None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pycollect_makeitem(self, collector: pytest.Collector) -> Generator[None, Any, Any]:
+        made = yield
+        if made is None or self._folder not in collector.path.parents:
+            return made
+        if isinstance(made, pytest.Collector):
+            return made
+        functions = made if isinstance(made, list) else [made]
+        self._known.update(function.nodeid for function in functions)
+        return [WindowsItem.of(f, python) for f in functions for python in self._pythons]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        order = {python: index for index, python in enumerate(PYTHONS)}
+        items.sort(key=lambda i: order[i.python] if isinstance(i, WindowsItem) else -1)
+
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        if not isinstance(item, WindowsItem):
+            return None
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in self._reports(item):
+            item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    def pytest_sessionfinish(self) -> None:
+        for session in self._sessions.values():
+            session.stop()
+        if self._pool:
+            self._pool.shutdown()
+
+    def _reports(self, item: WindowsItem) -> Generator[pytest.TestReport, None, None]:
+        self._start(item.session)
+        if self._lab_error:
+            yield item.failure(self._lab_error, "", "setup")
+            return
+        outcome: Outcome = self._sessions[item.python].outcome(item.inner_id)
+        for data in outcome.reports:
+            yield item.report(data)
+        if outcome.trouble:
+            yield item.failure(outcome.trouble, outcome.output, "call")
+        if item is self._last[item.python]:
+            yield from self._last_reports(item)
+
+    def _last_reports(self, item: WindowsItem) -> Generator[pytest.TestReport, None, None]:
+        """What was wrong with a whole session: errors of its last item."""
+        session = self._sessions[item.python]
+        if self._whole and (unknown := session.unknown(self._known)):
+            why = f"{item.python} has tests that Linux does not collect, so that none runs: "
+            yield item.failure(why + ", ".join(unknown), "", "teardown")
+        farewell = session.farewell()
+        if farewell.trouble:
+            why = f"after its tests, {farewell.trouble}"
+            yield item.failure(why, farewell.output, "teardown")
+
+    def _start(self, session: pytest.Session) -> None:
+        """Lay the lab and order every selected test, the first time."""
+        if self._pool or self._lab_error:
+            return
+        ordered: dict[WindowsPython, list[str]] = {}
+        for item in session.items:
+            if isinstance(item, WindowsItem):
+                ordered.setdefault(item.python, []).append(item.inner_id)
+                self._last[item.python] = item
+        capture = self._config.pluginmanager.getplugin("capturemanager")
+        try:
+            with capture.global_and_fixture_disabled():  # to show the lab's progress
+                prefix = lay.lay(list(ordered))
+        except LabError as error:
+            self._lab_error = f"no Windows lab: {error}"
+            return
+        self._pool = ThreadPoolExecutor(self._config.getoption("--windows-jobs"))
+        for python, ids in ordered.items():
+            order = Order(self._config.rootpath, ids, self._arguments(), self._timeout())
+            self._sessions[python] = Session(python, order)
+            self._pool.submit(self._sessions[python].run, prefix)
+
+    def _timeout(self) -> float:
+        seconds: float = self._config.getoption("--windows-timeout")
+        return seconds
+
+    def _arguments(self) -> list[str]:
+        """What the inner pytest takes over of the outer one's options."""
+        options = ["-p", "no:cacheprovider", "--import-mode=append"]
+        for setting in ("addopts=", "pythonpath=", f"faulthandler_timeout={self._timeout() * 0.8}"):
+            options += ["-o", setting]
+        if self._config.inipath:
+            options += ["-c", places.windows_path(self._config.inipath)]
+        options.append(f"--tb={self._config.getoption('tbstyle')}")
+        if self._config.getoption("showlocals"):
+            options.append("--showlocals")
+        for warning in self._config.getoption("pythonwarnings") or ():
+            options += ["-W", warning]
+        return options

@@ -1,0 +1,176 @@
+"""Lays the lab: everything that is missing or out of date, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Callable, NamedTuple, Sequence
+
+from . import downloads, lock, network, packages, places, prefix, suite, tools, venv
+from .prefix import Prefix
+from .progress import Progress
+from .pythons import WindowsPython
+
+NETWORKS = ("loopback", "router")
+LAYOUT = 1  # counts up when the way a Python is laid changes
+AT_ONCE = 3  # steps; most of them wait for the network or for Wine
+
+
+class Step(NamedTuple):
+    """One thing to lay."""
+
+    name: str
+    ready: Callable[[], bool]
+    work: Callable[[], object]
+
+
+def lay(pythons: Sequence[WindowsPython], net: str = "loopback") -> Prefix:
+    """Lay these Pythons and give back the prefix, its wineserver running, to start them in."""
+    tools.require_linux()
+    tools.require_root()
+    stages = _stages(pythons, net)
+    if _missing(stages):
+        with lock.held(places.LAB / "lock"):
+            _work(stages)
+    ready = Prefix(_namespaces(net)[0], prefix.shim())
+    ready.start()
+    return ready
+
+
+def lay_venv() -> None:
+    """Lay the virtual environment that `test` and `demo` run in, with the project in it."""
+    stages = [
+        [Step("tools to build with", venv.ready, venv.lay)],
+        [Step("the project and the tests' tools", venv.project_ready, venv.lay_project)],
+    ]
+    if _missing(stages):
+        with lock.held(places.LAB / "lock"):
+            _work(stages)
+
+
+def down() -> None:
+    """Stop the lab's wineservers, and every program with them, and remove its namespaces."""
+    tools.require_linux()
+    tools.require_root()
+    for net in NETWORKS:
+        _stop_servers(net)
+        for namespace in _namespaces(net):
+            namespace.remove()
+
+
+def is_laid(python: WindowsPython) -> bool:
+    """Whether this Python is there, with its packages of today; the project aside."""
+    stamp = python.folder / "laid.stamp"
+    return stamp.exists() and stamp.read_text() == _recipe(python)
+
+
+def _stages(pythons: Sequence[WindowsPython], net: str) -> list[list[Step]]:
+    source = packages.source_hash()
+    return [
+        [Step("Debian packages", tools.ready, tools.lay)],
+        [Step("tools to build with", venv.ready, venv.lay)],
+        [
+            Step("Wine", prefix.template_ready, prefix.lay_template),
+            *(
+                Step(str(python), partial(is_laid, python), partial(_lay_python, python))
+                for python in pythons
+            ),
+            *(
+                Step("CPython's tests", suite.ready, suite.lay)
+                for python in pythons
+                if python.minor == suite.MINOR
+            ),
+            Step("ICMP shim", prefix.shim_ready, prefix.lay_shim),
+            Step(
+                "the project's wheel",
+                partial(packages.wheel_ready, source),
+                partial(packages.build_wheel, source),
+            ),
+            Step(f"network ({net})", partial(_network_ready, net), partial(_lay_network, net)),
+        ],
+        [
+            Step("DLL", prefix.dll_ready, prefix.lay_dll),
+            *(
+                Step(
+                    f"the project in {python.tag}",
+                    partial(_has_project, python, source),
+                    partial(packages.install_project, python, source),
+                )
+                for python in pythons
+            ),
+        ],
+    ]
+
+
+def _missing(stages: list[list[Step]]) -> list[list[Step]]:
+    missing = [[step for step in stage if not step.ready()] for stage in stages]
+    return [stage for stage in missing if stage]
+
+
+def _work(stages: list[list[Step]]) -> None:
+    missing = _missing(stages)
+    progress = Progress(sum(map(len, missing)))
+
+    def work(step: Step) -> None:
+        with progress.step(step.name):
+            step.work()
+
+    with progress:
+        for stage in missing:
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                for done in [pool.submit(work, step) for step in stage]:
+                    done.result()
+
+
+def _recipe(python: WindowsPython) -> str:
+    return places.digest(b"%d" % LAYOUT, python.sha256.encode(), python.packages.read_bytes())
+
+
+def _lay_python(python: WindowsPython) -> None:
+    sdist = downloads.fetch(python)
+    new, old = (python.folder.with_suffix(suffix) for suffix in (".new", ".old"))
+    for folder in (new, old):
+        shutil.rmtree(folder, ignore_errors=True)
+    downloads.unpack(python, sdist, new)
+    packages.install_locked(python, new / "Lib" / "site-packages")
+    (new / "laid.stamp").write_text(_recipe(python))
+    if python.folder.exists():
+        python.folder.rename(old)
+    new.rename(python.folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _has_project(python: WindowsPython, source: str) -> bool:
+    return is_laid(python) and packages.project_ready(python, source)
+
+
+def _namespaces(net: str) -> tuple[network.Namespace, ...]:
+    return network.routed(places.NAME) if net == "router" else (network.Namespace(places.NAME),)
+
+
+def _stop_servers(net: str) -> None:
+    for shim in places.SHIMS.glob("*.so"):
+        Prefix(_namespaces(net)[0], shim).stop()
+
+
+def _network_stamp(net: str) -> tuple[Path, str]:
+    inodes = [str(namespace.inode) for namespace in _namespaces(net)]
+    return places.LAB / f"network-{net}.stamp", " ".join(inodes)
+
+
+def _network_ready(net: str) -> bool:
+    # The stamp tells namespaces that were set up to the end from those of an interrupted try.
+    stamp, inodes = _network_stamp(net)
+    return stamp.exists() and stamp.read_text() == inodes
+
+
+def _lay_network(net: str) -> None:
+    _stop_servers(net)  # one that is left over runs in a namespace that has lost its name
+    if net == "router":
+        network.make_routed(places.NAME)
+    else:
+        network.make_loopback(places.NAME)
+    stamp, inodes = _network_stamp(net)
+    stamp.write_text(inodes)
