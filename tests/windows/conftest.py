@@ -8,10 +8,38 @@ import sys
 from typing import Any, Callable, Iterator
 
 import pytest
+from udp import IN_LAB
 
 import tribler_udp_fix
 
+ERROR_INTERNAL_ERROR = 1359
+
 Run = Callable[[Callable[[], Any]], Any]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes_start() -> Iterator[None]:
+    """Wine fails one start of a process in some hundreds with ERROR_INTERNAL_ERROR: try again."""
+    if not IN_LAB:
+        yield
+        return
+    import _winapi
+
+    winapi: Any = _winapi
+    start = winapi.CreateProcess
+
+    def start_again(*args: Any) -> Any:
+        for _ in range(3):
+            try:
+                return start(*args)
+            except OSError as exc:
+                if exc.winerror != ERROR_INTERNAL_ERROR:  # type: ignore[attr-defined,unused-ignore]
+                    raise
+        return start(*args)
+
+    winapi.CreateProcess = start_again
+    yield
+    winapi.CreateProcess = start
 
 
 @pytest.fixture

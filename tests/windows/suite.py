@@ -10,7 +10,7 @@ import json
 import pkgutil
 import sys
 import unittest
-from typing import Iterator
+from typing import Any, Iterator
 
 
 def modules(name: str) -> Iterator[str]:
@@ -31,7 +31,7 @@ def modules(name: str) -> Iterator[str]:
 class Outcomes(unittest.TextTestResult):
     """Remembers what became of each test."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.outcomes: dict[str, str] = {}
 
@@ -64,7 +64,7 @@ def main(names: list[str]) -> None:
         TestBase.MAX_TEST_TIME = 120  # its watchdog kills the process of a slow machine
     loader = unittest.defaultTestLoader
     suite = loader.loadTestsFromNames([module for name in names for module in modules(name)])
-    result = unittest.TextTestRunner(stream=sys.stderr, resultclass=Outcomes).run(suite)
+    result: Any = unittest.TextTestRunner(stream=sys.stderr, resultclass=Outcomes).run(suite)
     print(json.dumps(result.outcomes))
 
 

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 from child import python
@@ -16,8 +17,8 @@ from tribler_udp_fix import Settings
 
 
 def touched():
-    from asyncio import proactor_events, windows_events
-
+    proactor_events: Any = asyncio.proactor_events
+    windows_events: Any = asyncio.windows_events
     classes = [
         windows_events.IocpProactor,
         windows_events.ProactorEventLoop,
@@ -162,8 +163,7 @@ def test_when_one_patch_cannot_be_applied_none_stays(monkeypatch):
 
 
 def test_a_wrapper_that_somebody_put_over_ours_is_left_and_ours_below_is_off(run_stock):
-    from asyncio import windows_events
-
+    windows_events: Any = asyncio.windows_events
     original = vars(windows_events.IocpProactor)["recvfrom"]
     tribler_udp_fix.install()
     ours = vars(windows_events.IocpProactor)["recvfrom"]
@@ -219,7 +219,7 @@ def test_reading_alone_can_be_repaired_where_sending_is_right(run_stock):
     from tribler_udp_fix._transport import ReceivingTransport
 
     async def main():
-        loop = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()
         loop._make_datagram_transport = lambda sock, protocol, *rest: ReceivingTransport(
             loop, sock, protocol, 1000, *rest
         )

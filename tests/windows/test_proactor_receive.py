@@ -7,6 +7,7 @@ import gc
 import socket
 import time
 import weakref
+from typing import Any
 
 import pytest
 from udp import (
@@ -97,7 +98,7 @@ def sock(family):
 @every_receiver
 def test_errors_before_and_during_the_wait_are_passed_over(run, sock, family, receive):
     async def main():
-        loop = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()
         for _ in range(3):
             sock.sendto(b"?", closed_address(family))
         time.sleep(0.05)
@@ -122,7 +123,7 @@ def test_errors_before_and_during_the_wait_are_passed_over(run, sock, family, re
 @every_receiver
 def test_a_cancelled_receive_leaves_the_next_datagram_to_the_next_reader(run, sock, receive):
     async def main():
-        loop = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()
         for _ in range(5):
             waiting = asyncio.ensure_future(receive(loop, sock))
             await asyncio.sleep(0.01)
@@ -140,7 +141,7 @@ def test_cancelling_while_it_waits_for_its_budget_cancels(run, sock, family):
     tribler_udp_fix.install(tribler_udp_fix.Settings(error_budget=2))
 
     async def main():
-        loop = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()
         for _ in range(4):
             sock.sendto(b"?", closed_address(family))
         time.sleep(0.05)
@@ -161,7 +162,7 @@ def test_cancelling_while_it_waits_for_its_budget_cancels(run, sock, family):
 @every_receiver
 def test_a_datagram_behind_an_error_is_received_before_a_time_out(run, sock, family, receive):
     async def main():
-        loop = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()
         for number in range(20):
             sock.sendto(b"?", closed_address(family))
             send(sock.getsockname(), b"%d" % number)
@@ -175,7 +176,7 @@ def test_a_datagram_behind_an_error_is_received_before_a_time_out(run, sock, fam
 @every_receiver
 def test_a_datagram_larger_than_the_buffer_is_dropped_and_counted(run, sock, receive):
     async def main():
-        loop = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()
         send(sock.getsockname(), b"x" * (ROOM + 1), b"waits")
         assert data_of(await receive(loop, sock)) == b"waits"
         waiting = asyncio.ensure_future(receive(loop, sock))
@@ -191,7 +192,7 @@ def test_a_datagram_larger_than_the_buffer_is_dropped_and_counted(run, sock, rec
 
 def test_a_cancelled_receive_leaks_nothing(run, sock):
     async def main():
-        loop = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()
         waiting = loop._proactor.recvfrom(sock, ROOM)
         pending = weakref.ref(waiting)
         waiting.cancel()
@@ -205,7 +206,7 @@ def test_a_cancelled_receive_leaks_nothing(run, sock):
 
 def test_a_receive_on_a_closed_socket_fails(run, sock):
     async def main():
-        loop = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()
         sock.close()
         with pytest.raises(OSError) as caught:
             await loop.sock_recv(sock, ROOM)
@@ -229,7 +230,7 @@ def test_a_receive_on_a_socket_that_was_never_bound_fails_at_once(run):
 @needs_lab
 def test_an_error_nobody_knows_is_raised(run, sock):
     async def main():
-        loop = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()
         waiting = loop._proactor.recvfrom(sock, ROOM)
         await asyncio.sleep(0.05)
         fail_receive(sock.getsockname(), 0xC0000022)  # STATUS_ACCESS_DENIED

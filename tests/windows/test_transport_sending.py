@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Any
 
 import pytest
 from udp import Recorder, endpoint, until
@@ -32,6 +33,8 @@ def test_a_write_error_strands_neither_the_queue_nor_a_paused_protocol(run_both)
 
 def test_error_received_may_send_and_may_raise(run):
     class Insistent(Recorder):
+        peer: Any
+
         def error_received(self, exc):
             super().error_received(exc)
             self.transport.sendto(b"again", self.peer)
@@ -168,7 +171,7 @@ def test_what_is_no_datagram_is_refused(run):
 
 def test_a_send_that_failed_leaves_no_unexpected_event_behind(run):
     async def main():
-        loop = asyncio.get_running_loop()
+        loop: Any = asyncio.get_running_loop()
         loop.set_debug(True)  # IocpProactor tells of unexpected events in debug mode only
         sender = await endpoint()
         connected = await endpoint(remote_addr=sender.address)
@@ -213,7 +216,7 @@ def test_a_protocol_that_ends_the_program_strands_nothing(repaired):
         sender.transport.close()
         await asyncio.sleep(60)
 
-    endpoints = []
+    endpoints: list[Any] = []
     loop = asyncio.ProactorEventLoop()
     task = loop.create_task(main())
     with pytest.raises(SystemExit):

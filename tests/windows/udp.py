@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 import pytest
 
-LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+LOOPBACK: dict[int, str] = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 IN_LAB = os.environ.get("WINLAB") == "1"
 
 # Windows itself offers no way to make an endpoint's receive fail with a number of our choice.
