@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
+ALONE = "alone: measures time, so that no other Windows Python of the lab may run beside it"
+
 if sys.platform != "win32":
     from .winlab import bridge
 
     def pytest_addoption(parser: pytest.Parser) -> None:
         bridge.add_options(parser)
 
-    def pytest_configure(config: pytest.Config) -> None:
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", ALONE)
+    if sys.platform != "win32":
         folder = Path(__file__).parent / "windows"
         config.pluginmanager.register(bridge.Bridge(config, folder), "winlab")

@@ -34,7 +34,7 @@ class Project:
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester
         pytester.makeconftest(CONFTEST)
-        pytester.makeini("[pytest]\nmarkers = slow\n")
+        pytester.makeini("[pytest]\nmarkers =\n  slow\n  alone\n")
         pytester.mkdir("windows")
 
     def run(self, source: str, *options: str, python: str = "3.12") -> pytest.RunResult:
@@ -270,6 +270,28 @@ def test_three(): pass
     assert counts(project.run(source, "-m", "slow")) == {"passed": 1, "deselected": 2}
     result = project.run(source, "windows/test_it.py::test_three[cp312]")
     assert counts(result) == {"passed": 1}
+
+
+def test_a_test_marked_alone_runs_when_no_other_windows_python_does(
+    project: Project, tmp_path: Path
+) -> None:
+    source = f"""
+import pathlib, pytest, sys, time
+log = pathlib.Path({places.windows_path(tmp_path / "log")!r})
+def note(*words):
+    with log.open("a") as file:
+        print(*words, file=file)
+@pytest.mark.alone
+def test_alone():
+    note("alone"), time.sleep(1), note("end")
+def test_with_others():
+    note("other"), time.sleep(1), note("end")
+"""
+    options = ("--windows-python", "3.12", "--windows-python", "3.13")
+    assert counts(project.run(source, *options, python="3.11")) == {"passed": 6}
+    words = (tmp_path / "log").read_text().split()
+    assert words[:2] == ["other", "other"]  # two at once
+    assert words[6:] == ["alone", "end"] * 3
 
 
 def test_x_stops_at_the_first_failure(project: Project) -> None:

@@ -7,9 +7,9 @@ such test, has failed.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any, Generator, Literal
+from typing import Any, Generator, Literal, NamedTuple
 
 import pytest
 
@@ -49,6 +49,13 @@ def add_options(parser: pytest.Parser) -> None:
     )
 
 
+class Group(NamedTuple):
+    """The items of one session: of one Python, and with the machine to themselves or not."""
+
+    alone: bool
+    python: WindowsPython
+
+
 class WindowsItem(pytest.Item):
     """One test on one Windows Python."""
 
@@ -69,6 +76,11 @@ class WindowsItem(pytest.Item):
         item.keywords.update(function.keywords)
         item.info = function.reportinfo()
         return item
+
+    @property
+    def group(self) -> Group:
+        """The session that it belongs to."""
+        return Group(self.get_closest_marker("alone") is not None, self.python)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
         path, line, _ = self.info
@@ -99,13 +111,16 @@ class Bridge:
     def __init__(self, config: pytest.Config, folder: Path) -> None:
         self._config = config
         self._folder = folder
-        self._pool: ThreadPoolExecutor | None = None
-        self._sessions: dict[WindowsPython, Session] = {}
+        self._pools: list[ThreadPoolExecutor] = []
+        self._sessions: dict[Group, Session] = {}
         self._known: set[str] = set()
-        self._last: dict[WindowsPython, WindowsItem] = {}
+        self._last: dict[Group, WindowsItem] = {}
         # An argument like file.py::Class keeps the rest of the file from being collected here.
         self._whole = not any("::" in argument for argument in config.args)
         self._lab_error: str | None = None
+        self._jobs: int = config.getoption("--windows-jobs")
+        if self._jobs < 1:
+            raise pytest.UsageError(f"--windows-jobs: {self._jobs} is less than 1")
         try:
             self._pythons = select(config.getoption("--windows-python"))
         except LabError as error:
@@ -124,8 +139,9 @@ class Bridge:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        order = {python: index for index, python in enumerate(PYTHONS)}
-        items.sort(key=lambda i: order[i.python] if isinstance(i, WindowsItem) else -1)
+        # Session by session, those that want the machine to themselves last.
+        order = [Group(alone, python) for alone in (False, True) for python in PYTHONS]
+        items.sort(key=lambda i: order.index(i.group) if isinstance(i, WindowsItem) else -1)
 
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         if not isinstance(item, WindowsItem):
@@ -139,25 +155,25 @@ class Bridge:
     def pytest_sessionfinish(self) -> None:
         for session in self._sessions.values():
             session.stop()
-        if self._pool:
-            self._pool.shutdown()
+        for pool in self._pools:
+            pool.shutdown()
 
     def _reports(self, item: WindowsItem) -> Generator[pytest.TestReport, None, None]:
         self._start(item.session)
         if self._lab_error:
             yield item.failure(self._lab_error, "", "setup")
             return
-        outcome: Outcome = self._sessions[item.python].outcome(item.inner_id)
+        outcome: Outcome = self._sessions[item.group].outcome(item.inner_id)
         for data in outcome.reports:
             yield item.report(data)
         if outcome.trouble:
             yield item.failure(outcome.trouble, outcome.output, "call")
-        if item is self._last[item.python]:
+        if item is self._last[item.group]:
             yield from self._last_reports(item)
 
     def _last_reports(self, item: WindowsItem) -> Generator[pytest.TestReport, None, None]:
         """What was wrong with a whole session: errors of its last item."""
-        session = self._sessions[item.python]
+        session = self._sessions[item.group]
         if self._whole and (unknown := session.unknown(self._known)):
             why = f"{item.python} has tests that Linux does not collect, so that none runs: "
             yield item.failure(why + ", ".join(unknown), "", "teardown")
@@ -168,25 +184,31 @@ class Bridge:
 
     def _start(self, session: pytest.Session) -> None:
         """Lay the lab and order every selected test, the first time."""
-        if self._pool or self._lab_error:
+        if self._pools or self._lab_error:
             return
-        ordered: dict[WindowsPython, list[str]] = {}
+        ordered: dict[Group, list[str]] = {}
         for item in session.items:
             if isinstance(item, WindowsItem):
-                ordered.setdefault(item.python, []).append(item.inner_id)
-                self._last[item.python] = item
+                ordered.setdefault(item.group, []).append(item.inner_id)
+                self._last[item.group] = item
         capture = self._config.pluginmanager.getplugin("capturemanager")
         try:
             with capture.global_and_fixture_disabled():  # to show the lab's progress
-                prefix = lay.lay(list(ordered))
+                prefix = lay.lay(select(group.python.tag for group in ordered))
         except LabError as error:
             self._lab_error = f"no Windows lab: {error}"
             return
-        self._pool = ThreadPoolExecutor(self._config.getoption("--windows-jobs"))
-        for python, ids in ordered.items():
+        together, one_by_one = ThreadPoolExecutor(self._jobs), ThreadPoolExecutor(1)
+        self._pools = [together, one_by_one]
+        crowd: list[Future[None]] = []
+        for group, ids in ordered.items():
             order = Order(self._config.rootpath, ids, self._arguments(), self._timeout())
-            self._sessions[python] = Session(python, order)
-            self._pool.submit(self._sessions[python].run, prefix)
+            self._sessions[group] = run = Session(group.python, order)
+            if group.alone:
+                one_by_one.submit(wait, crowd)
+                one_by_one.submit(run.run, prefix)
+            else:
+                crowd.append(together.submit(run.run, prefix))
 
     def _timeout(self) -> float:
         seconds: float = self._config.getoption("--windows-timeout")
