@@ -61,6 +61,7 @@ async def storm(errors, datagrams):
     return protocol, max(late) - max(idle)
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(sys.version_info[:2] != (3, 12), reason="the storm is measured on 3.12")
 def test_ten_thousand_errors_cost_no_datagram_and_delay_no_timer(run):
     tribler_udp_fix.install(tribler_udp_fix.Settings(error_budget=1000))

@@ -14,6 +14,8 @@ import pytest
 from child import python
 from udp import IN_LAB
 
+pytestmark = pytest.mark.alone  # both suites have tests that depend on time
+
 SUITE = str(pathlib.Path(__file__).with_name("suite.py"))
 ASYNCIO = [
     "test.test_asyncio.test_proactor_events",
