@@ -94,7 +94,7 @@ def _transport_repair(settings: Callable[[], Settings]) -> Repair:
         Shape(_Transport, "_loop_reading", ["self", "fut"], ["_read_fut", "max_size", "_closing"]),
         Shape(_Transport, "_loop_writing", ["self", "fut"], ["_write_fut", "_buffer"]),
         Shape(_Transport, "sendto", ["self", "data", "addr"], ["_buffer", "_loop_writing"]),
-        Shape(_Base, "close", ["self"], ["_closing", "_conn_lost"]),
+        Shape(_Base, "close", ["self"], ["_closing"]),
         Shape(_Base, "_fatal_error", ["self", "exc", "message"], ["_force_close"]),
         Shape(_Base, "_force_close", ["self", "exc"], ["_call_connection_lost"]),
         Shape(_Base, "_call_connection_lost", ["self", "exc"], ["connection_lost"]),
