@@ -18,6 +18,7 @@ import pytest
 import tribler_udp_fix
 from tribler_udp_fix.cli import demo, plot
 from tribler_udp_fix.cli.children import Child
+from tribler_udp_fix.cli.pair import Pair, Target
 
 ROOT = Path(__file__).resolve().parent.parent
 SVG = "{http://www.w3.org/2000/svg}"
@@ -46,17 +47,17 @@ def start(code: str, protected: bool = False) -> Child:
 
 
 @pytest.fixture(scope="module")
-def pairs() -> list[demo.Pair]:
+def pairs() -> list[Pair]:
     """Two real runs of the service on this machine's own event loop, which needs no plugin."""
     command = [sys.executable, *demo.SERVICE]
-    found = [demo.Pair(demo.Target(version, command, ROOT)) for version in ("3.12.9", "<3&13>")]
+    found = [Pair(Target(version, command, ROOT)) for version in ("3.12.9", "<3&13>")]
     arguments = argparse.Namespace(peers=24, seconds=1.0, jobs=2)
     demo.run_pairs(found, arguments, lambda: None)
     return found
 
 
 def test_the_service_hears_every_datagram_and_answers_every_peer_that_stays(
-    pairs: list[demo.Pair],
+    pairs: list[Pair],
 ) -> None:
     for pair in pairs:
         child = pair.without
@@ -68,21 +69,21 @@ def test_the_service_hears_every_datagram_and_answers_every_peer_that_stays(
 
 
 def test_a_run_that_should_have_had_the_plugin_and_had_not_is_no_success(
-    pairs: list[demo.Pair],
+    pairs: list[Pair],
 ) -> None:
     # There is no Proactor here, so the plugin applies nothing, whatever the variable says.
     assert "did not switch the plugin on" in failure(pairs[0].protected)
     assert not pairs[0].kept()
 
 
-def test_the_json_holds_both_runs_with_their_series(pairs: list[demo.Pair]) -> None:
+def test_the_json_holds_both_runs_with_their_series(pairs: list[Pair]) -> None:
     result = json.loads(json.dumps(demo.as_dict(pairs)))
     assert result["ok"] is False
     run = result["pythons"][0]["without"]
     assert (run["sent"], run["heard"], run["series"][-1][1:]) == (24, 24, [24, 24])
 
 
-def test_the_picture_is_svg_that_tells_its_content_in_words(pairs: list[demo.Pair]) -> None:
+def test_the_picture_is_svg_that_tells_its_content_in_words(pairs: list[Pair]) -> None:
     root = ET.fromstring(plot.draw(pairs))
     assert root.get("role") == "img"
     names = {element.get("id"): element.text for element in root if element.get("id")}
@@ -93,7 +94,7 @@ def test_the_picture_is_svg_that_tells_its_content_in_words(pairs: list[demo.Pai
 
 
 def test_the_picture_has_one_chart_for_each_python_with_a_line_for_each_run(
-    pairs: list[demo.Pair],
+    pairs: list[Pair],
 ) -> None:
     root = ET.fromstring(plot.draw(pairs))
     charts = list(root.iter(SVG + "g"))

@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import platform
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Callable, Iterator, NamedTuple
+from typing import Callable, Iterator
 
 import tribler_udp_fix
-from tribler_udp_fix.cli.children import Child
 from tribler_udp_fix.cli.console import NoRich, say
+from tribler_udp_fix.cli.pair import Pair, Target
 
 SERVICE = ["-u", "-m", "tribler_udp_fix._echo_service"]
 CLONE = Path(tribler_udp_fix.__file__).resolve().parent.parent
@@ -25,56 +24,6 @@ PLAIN_STEP = 1.0  # seconds between two lines where nothing can be drawn over
 
 class CannotRun(Exception):
     """There is nothing to try here; the text says why, in one line."""
-
-
-class Target(NamedTuple):
-    """A Python to try: how the service is started on it, and from which folder."""
-
-    version: str
-    command: list[str]
-    folder: Path | None
-
-
-class Pair:
-    """The two runs on one Python; the children are there once it was its turn."""
-
-    def __init__(self, target: Target) -> None:
-        self.target = target
-        self.without: Child | None = None
-        self.protected: Child | None = None
-
-    @property
-    def version(self) -> str:
-        """The Python's version, such as "3.12.9"."""
-        return self.target.version
-
-    @property
-    def children(self) -> list[Child]:
-        """Those that were started."""
-        return [child for child in (self.without, self.protected) if child is not None]
-
-    def start(self, arguments: argparse.Namespace) -> None:
-        """Start both services, so that they run at the same time."""
-        sizes = ["--peers", str(arguments.peers), "--seconds", str(arguments.seconds)]
-        self.without, self.protected = (
-            Child(
-                self.target.command + sizes,
-                protected,
-                arguments.seconds,
-                os.environ,
-                self.target.folder,
-            )
-            for protected in (False, True)
-        )
-
-    def running(self) -> bool:
-        """Whether one of the two has more to say."""
-        return any(child.running() for child in self.children)
-
-    def kept(self) -> bool:
-        """Whether the protected service heard every datagram."""
-        child = self.protected
-        return child is not None and child.failure is None and child.lost == 0
 
 
 def main(arguments: argparse.Namespace) -> int:

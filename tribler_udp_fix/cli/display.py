@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tribler_udp_fix.cli.children import Child
-    from tribler_udp_fix.cli.demo import Pair
+    from tribler_udp_fix.cli.pair import Pair
 
 SILENCE = 0.8  # seconds without a datagram, while peers send, that look like deafness
 

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
     from tribler_udp_fix.cli.children import Child
-    from tribler_udp_fix.cli.demo import Pair
+    from tribler_udp_fix.cli.pair import Pair
 
 COLUMNS = 3
 WIDTH, HEIGHT = 300, 220  # of one chart, pixels
