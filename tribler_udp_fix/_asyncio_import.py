@@ -77,7 +77,7 @@ class _RepairingLoader:
         is_import = module is None or sys.modules.get("asyncio") is module
         try:
             result = load(argument)
-        except BaseException:
+        except BaseException:  # the program's own, whatever it is: it goes on below
             if is_import:
                 self._hook.leave()
             raise

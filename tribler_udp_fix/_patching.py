@@ -103,7 +103,7 @@ def apply_all(patches: Sequence[Patch]) -> None:
         for patch in patches:
             applied.append(patch)
             patch.apply()
-    except BaseException:
+    except BaseException:  # an interrupt, too, must not leave a half-patched program
         for patch in reversed(applied):
             patch.restore()
         raise

@@ -99,7 +99,7 @@ def warn(message: str) -> None:
     try:
         sys.stderr.write(f"tribler_udp_fix: {message}\n")
         sys.stderr.flush()
-    except Exception:
+    except Exception:  # a stream of the program's own may raise anything
         pass  # nowhere to say it, and nothing that may stop the program
 
 

@@ -241,7 +241,7 @@ class Sending(_Reporting):
             if self._address is not None:
                 self._write_fut = proactor.send(self._sock, data)
             else:
-                addr = complete_address(self._sock.family, addr)
+                addr = complete_address(self._sock.family, addr)  # after uninstall() too
                 self._write_fut = proactor.sendto(self._sock, data, addr=addr)
         except OSError as exc:
             self._send_failed(exc)

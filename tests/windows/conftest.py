@@ -8,6 +8,7 @@ import sys
 from typing import Any, Callable, Iterator
 
 import pytest
+from receives import CompletionPort
 from udp import IN_LAB
 
 import tribler_udp_fix
@@ -40,6 +41,14 @@ def _processes_start() -> Iterator[None]:
     winapi.CreateProcess = start_again
     yield
     winapi.CreateProcess = start
+
+
+@pytest.fixture
+def port() -> Iterator[CompletionPort]:
+    """A completion port of its own, without an event loop."""
+    made = CompletionPort()
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import time
 from typing import Any, Iterator
 
 import pytest
-from receives import SETTLE, CompletionPort, error_at_once, number, received
+from receives import SETTLE, error_at_once, number, received
 from udp import fail_receive, needs_lab, plain_socket, send
 
 pytestmark = needs_lab
@@ -62,13 +62,6 @@ ORDINARY = {
     "nothing to read yet": b"winlab:ntstatus:C00000A3",
     "a NUL": b"winlab:ntstatus:C00002\x003",
 }
-
-
-@pytest.fixture
-def port() -> Iterator[CompletionPort]:
-    made = CompletionPort()
-    yield made
-    made.close()
 
 
 @pytest.fixture

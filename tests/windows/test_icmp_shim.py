@@ -17,7 +17,6 @@ from typing import Any, Iterator
 import pytest
 from receives import (
     SETTLE,
-    CompletionPort,
     error_at_once,
     is_connected,
     nothing_to_receive,
@@ -29,13 +28,6 @@ from udp import LOOPBACK, closed_address, needs_lab, plain_socket, send
 ERROR_PORT_UNREACHABLE = 1234
 WSAECONNRESET = 10054
 WSAEMSGSIZE = 10040
-
-
-@pytest.fixture
-def port() -> Iterator[CompletionPort]:
-    made = CompletionPort()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ class Progress:
         start = time.monotonic()
         try:
             yield
-        except BaseException:
+        except BaseException:  # it goes on below; the step is no longer running
             with self._lock:
                 self._running.remove(name)
             raise
