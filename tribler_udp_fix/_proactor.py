@@ -14,8 +14,8 @@ from typing import Any, Callable
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
-from tribler_udp_fix._counters import COUNTERS
 from tribler_udp_fix._faults import FAULTS
+from tribler_udp_fix._icmp_errors import prevent_icmp_errors
 from tribler_udp_fix._operations import RECEIVES, receive, send, told_of_errors
 from tribler_udp_fix._patching import Patch, Repair, Shape
 from tribler_udp_fix._receive import ReceiveFuture
@@ -72,7 +72,7 @@ def _transport_repair(settings: Callable[[], Settings]) -> Repair:
         bound = dict(zip(_FACTORY[1:], args), **kwargs)
         sock: socket.socket = bound["sock"]
         if current.prevent_icmp_errors:
-            _prevent_icmp_errors(sock)
+            prevent_icmp_errors(sock)
         return cls(
             loop,
             sock,
@@ -160,15 +160,3 @@ def _is_datagram_socket(conn: Any) -> bool:
 
 def _concerns(fault: str) -> bool:
     return FAULTS[fault].concerns(sys.version_info[:3])
-
-
-def _prevent_icmp_errors(sock: socket.socket) -> None:
-    try:
-        from tribler_udp_fix._winsock import switch_icmp_errors
-
-        outcome = switch_icmp_errors(sock, on=False)
-    except Exception as exc:  # best effort: a frozen program may have no ctypes
-        COUNTERS.add(f"prevent_icmp_errors failed: {type(exc).__name__}")
-        return
-    for switch, error in outcome.items():
-        COUNTERS.add(f"{switch} refused with {error}" if error else f"{switch} switched off")
