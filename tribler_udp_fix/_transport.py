@@ -30,7 +30,12 @@ from tribler_udp_fix._errors import (
     normalise,
     number_of,
 )
-from tribler_udp_fix._operations import complete_address, told_of_errors, windows_error
+from tribler_udp_fix._operations import (
+    complete_address,
+    told_of_errors,
+    whole_result,
+    windows_error,
+)
 
 _Stock: Any = proactor_events._ProactorDatagramTransport  # type: ignore[attr-defined]
 
@@ -78,6 +83,8 @@ class Receiving(_Reporting):
     """Posts the next receive whatever became of the last one."""
 
     _awaits_bind = False
+    # Whether a turn of the loop that starts to read was asked for; the stock __init__ does.
+    _reads_later = True
 
     def __init__(
         self, loop: Any, sock: socket.socket, protocol: Any, error_budget: int, *args: Any
@@ -85,6 +92,63 @@ class Receiving(_Reporting):
         self._error_budget = ErrorBudget(error_budget)
         told_of_errors.add(sock)
         super().__init__(loop, sock, protocol, *args)
+
+    @property
+    def reading(self) -> bool:
+        """Whether a receive is posted, or one is sure to come without anybody's help.
+
+        It is when a timer of the error budget runs, and while a socket that was never bound waits
+        for the first send. False once the transport is closing. That a posted receive will ever
+        complete it cannot tell: see ``rearm()``.
+        """
+        if self._closing:
+            return False
+        return self._read_fut is not None or self._reads_later or self._awaits_bind
+
+    def rearm(self) -> None:
+        """Read again, now: where nothing is posted, and in place of a receive that looks lost.
+
+        A posted receive is cancelled and a new one is posted, because a completion that was lost
+        (sleep and resume, a driver's reset) never comes. What the cancelled one had received
+        already is delivered, before anything else. Does nothing while closing, and, as every
+        method of a transport, belongs into the loop's thread.
+        """
+        if self._closing:
+            return
+        old: Any = self._read_fut
+        if old is not None:
+            if old.done():  # its outcome is on its way to us
+                return
+            self._read_fut = None
+            old.remove_done_callback(self._loop_reading)
+            old.add_done_callback(self._late_outcome)
+            self._abandon(old)
+        self._post_receive()
+
+    def _abandon(self, old: Any) -> None:
+        """Make an end of the posted receive *old*, which may complete all the same."""
+        ov = old._ov
+        if ov.pending:
+            # Its completion, which tells that it was aborted, or what it received just before,
+            # is the end of it. Cancelling the future would make the proactor overlook that.
+            with contextlib.suppress(OSError):
+                ov.cancel()
+        if not ov.pending:
+            # Complete already, but whether the proactor is ever told of that is the question.
+            try:
+                old.set_result(whole_result(None, None, ov))
+            except OSError as exc:
+                old.set_exception(exc)
+            self._loop._proactor._unregister(ov)
+
+    def _late_outcome(self, fut: asyncio.Future[Any]) -> None:
+        if fut.cancelled():
+            return
+        exc = fut.exception()
+        if exc is None:
+            self._deliver(fut.result())
+        elif not (isinstance(exc, OSError) and classify(exc) is ErrorClass.OURS):
+            self._receive_failed(exc)
 
     def _loop_reading(self, fut: asyncio.Future[Any] | None = None) -> None:
         """Take the outcome of *fut*, post the next receive, then tell the protocol.
@@ -110,6 +174,7 @@ class Receiving(_Reporting):
                 self._receive_failed(failed)
 
     def _post_receive(self) -> None:
+        self._reads_later = False
         failed = self._try_to_receive()
         if failed is not None:
             self._receive_failed(failed)
@@ -157,7 +222,9 @@ class Receiving(_Reporting):
             COUNTERS.dropped("truncated")
         COUNTERS.add("receives_rearmed")
         # In a turn of its own, so that errors in a row leave the loop to others in between.
-        self._loop.call_later(self._error_budget.delay(self._loop.time()), self._post_receive)
+        delay = self._error_budget.delay(self._loop.time())
+        self._reads_later = True
+        self._loop.call_later(delay, self._post_receive)
         if error_class is not ErrorClass.OURS:
             self._report(exc)
 
