@@ -49,6 +49,14 @@ def test_an_error_budget_at_its_limits_is_taken(value: int) -> None:
         ("prevent_icmp_errors", 1, TypeError, "True or False"),
         ("prevent_icmp_errors", "yes", TypeError, "True or False"),
         ("prevent_icmp_errors", None, TypeError, "True or False"),
+        ("probe_after", 0, ValueError, "a number from 0.1 to 3600 ("),
+        ("probe_after", "10", TypeError, "a number from 0.1 to 3600 ("),
+        ("probe_timeout", float("nan"), ValueError, "a number from 0.05 to 60 ("),
+        ("jitter", -0.1, ValueError, "a number from 0 to 1 ("),
+        ("jitter", True, TypeError, "a number from 0 to 1 ("),
+        ("retry_cap", float("inf"), ValueError, "a number from 1 to 3600 ("),
+        ("max_socket_age", 59.9, ValueError, "a number from 60 to 3.1536e+07, or 0 ("),
+        ("gap_queue", 0.5, TypeError, "a whole number from 0 to 100,000 ("),
     ],
 )
 def test_a_bad_value_is_refused_naming_setting_value_and_what_is_allowed(
@@ -64,14 +72,28 @@ def test_an_environment_without_our_names_gives_the_defaults() -> None:
 
 
 def test_every_setting_can_be_given_by_the_environment() -> None:
-    environ = {
-        "TRIBLER_UDP_FIX_ERROR_BUDGET": " 250 ",
-        "TRIBLER_UDP_FIX_PREVENT_ICMP_ERRORS": "1",
+    given = {
+        "error_budget": (" 250 ", 250),
+        "prevent_icmp_errors": ("1", True),
+        "watchdog": ("off", False),
+        "probe_after": ("2.5", 2.5),
+        "probe_timeout": ("0.5", 0.5),
+        "probe_misses": ("5", 5),
+        "jitter": ("0", 0.0),
+        "tick": ("1", 1.0),
+        "rebinds_per_hour": ("0", 0),
+        "retry_cap": ("1e2", 100.0),
+        "max_socket_age": ("3600", 3600.0),
+        "allow_port_change": ("yes", True),
+        "rebind_rust": ("TRUE", True),
+        "gap_queue": ("10", 10),
     }
-    settings = Settings(error_budget=250, prevent_icmp_errors=True)
-    assert read(environ) == (settings, [])
-    named = {"TRIBLER_UDP_FIX_" + field.name.upper() for field in dataclasses.fields(Settings)}
-    assert named == set(environ)
+    assert set(given) == {field.name for field in dataclasses.fields(Settings)}
+    environ = {f"TRIBLER_UDP_FIX_{name.upper()}": text for name, (text, _) in given.items()}
+    values = {name: value for name, (_, value) in given.items()}
+    assert read(environ) == (Settings(**values), [])
+    for name, value in values.items():
+        assert value != getattr(Settings(), name)
 
 
 @pytest.mark.parametrize("name", ["ERROR_BUDGET", "PREVENT_ICMP_ERRORS"])

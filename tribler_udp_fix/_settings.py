@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, Callable, Mapping, NamedTuple
 
 from tribler_udp_fix._startup import OFF_VALUES, ON_VALUES, SWITCH
@@ -33,6 +34,19 @@ def _whole_number(default: int, lowest: int, highest: int, meaning: str) -> int:
     return dataclasses.field(default=default, metadata={_KIND: _Kind(allowed, check, int)})
 
 
+def _number(
+    default: float, lowest: float, highest: float, meaning: str, *, off: bool = False
+) -> float:
+    def check(value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError
+        if not (math.isfinite(value) and (lowest <= value <= highest or (off and value == 0))):
+            raise ValueError
+
+    allowed = f"a number from {lowest:g} to {highest:g}{', or 0' if off else ''} ({meaning})"
+    return dataclasses.field(default=default, metadata={_KIND: _Kind(allowed, check, float)})
+
+
 def _switch(default: bool, meaning: str) -> bool:
     def check(value: Any) -> None:
         if not isinstance(value, bool):
@@ -58,6 +72,24 @@ class Settings:
         SIO_UDP_NETRESET): ``error_received`` no longer tells of departed peers. Best effort:
         Windows may refuse.
 
+    Of the watchdog:
+
+    watchdog: watch the endpoints of every IPv8 instance that starts.
+    probe_after: seconds without a datagram after which an endpoint is probed. 0.1 to 3600.
+    probe_timeout: seconds in which a probe must be heard. 0.05 to 60.
+    probe_misses: probes missed in a row before anything is done. 1 to 100.
+    jitter: the share, at most, by which ``probe_after`` and each back-off are shortened at
+        random, so that many endpoints do not act in step. 0 to 1.
+    tick: seconds between looks at the loop, the clocks and each endpoint's read. 0.05 to 10.
+    rebinds_per_hour: sockets that may be closed for new ones, per endpoint. 0 to 3600.
+    retry_cap: seconds between two tries, at most. 1 to 3600.
+    max_socket_age: seconds after which a quiet endpoint gets a new socket; 0 is never. 60 to
+        31,536,000.
+    allow_port_change: where an endpoint's port has been taken, take another.
+    rebind_rust: rebind a deaf Rust endpoint too, instead of reporting it.
+    gap_queue: datagrams that wait while an endpoint has no socket; what does not fit is counted
+        as dropped. 0 to 100,000.
+
     Raises TypeError or ValueError, naming the setting, the value and what is allowed.
     """
 
@@ -65,6 +97,26 @@ class Settings:
         1000, 1, 1_000_000, "receive errors a second, per endpoint, that are handled without delay"
     )
     prevent_icmp_errors: bool = _switch(False, "switch ICMP errors off at the socket")
+    watchdog: bool = _switch(True, "watch the endpoints of every IPv8 instance")
+    probe_after: float = _number(10.0, 0.1, 3600, "seconds of quiet before a probe")
+    probe_timeout: float = _number(1.0, 0.05, 60, "seconds in which a probe must be heard")
+    probe_misses: int = _whole_number(3, 1, 100, "probes missed before anything is done")
+    jitter: float = _number(0.2, 0, 1, "the share by which delays are shortened at random")
+    tick: float = _number(0.5, 0.05, 10, "seconds between two looks at the endpoints")
+    rebinds_per_hour: int = _whole_number(20, 0, 3600, "sockets replaced an hour, per endpoint")
+    retry_cap: float = _number(60.0, 1, 3600, "seconds between two tries, at most")
+    max_socket_age: float = _number(
+        0.0,
+        60,
+        31_536_000,
+        "seconds until a quiet endpoint gets a new socket, 0 is never",
+        off=True,
+    )
+    allow_port_change: bool = _switch(False, "take another port where the old one is taken")
+    rebind_rust: bool = _switch(False, "rebind a deaf Rust endpoint too")
+    gap_queue: int = _whole_number(
+        1000, 0, 100_000, "datagrams that wait while an endpoint has no socket"
+    )
 
     def __post_init__(self) -> None:
         """Check every value."""
