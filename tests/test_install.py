@@ -15,19 +15,26 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_without_a_proactor_nothing_is_done_and_the_status_says_so():
+def test_without_a_proactor_asyncio_is_left_alone_and_the_status_says_so():
     script = (
         "import sys, json, tribler_udp_fix; status = tribler_udp_fix.install().as_dict(); "
-        "print(json.dumps([status, sorted({'wrapt', 'asyncio'} & set(sys.modules))]))"
+        "print(json.dumps([status, sorted({'wrapt', 'asyncio', 'ipv8'} & set(sys.modules))]))"
     )
     done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
     status, imported = json.loads(done.stdout)
-    assert status["installed"] is False
-    assert {repair["state"] for repair in status["repairs"]} == {"not needed"}
-    assert {repair["reason"] for repair in status["repairs"]} == {"no Proactor"}
+    states = {r["fault"]: (r["state"], r["reason"]) for r in status["repairs"]}
+    assert [states.pop(fault) for fault in ("F13", "F15")] == [
+        ("off", "pyipv8 is not imported")
+    ] * 2
+    assert set(states.values()) == {("not needed", "no Proactor")}
     assert imported == []
 
 
 def test_install_and_uninstall_may_be_called_in_any_order():
-    for call in (tribler_udp_fix.uninstall, tribler_udp_fix.install, tribler_udp_fix.install):
-        assert not call().installed
+    finders = list(sys.meta_path)
+    assert not tribler_udp_fix.uninstall().installed
+    for _ in range(2):
+        assert tribler_udp_fix.install().installed
+    for _ in range(2):
+        assert not tribler_udp_fix.uninstall().installed
+    assert sys.meta_path == finders

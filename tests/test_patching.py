@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tribler_udp_fix._patching import Patch, Shape, apply_all, first_mismatch
+from tribler_udp_fix._patching import (
+    Inherited,
+    OneOf,
+    Patch,
+    Shape,
+    apply_all,
+    first_mismatch,
+)
 
 
 class Target:
@@ -14,7 +21,14 @@ class Target:
     def helper(self, size):
         return size
 
+    async def wait(self):
+        return self.helper(0)
+
     attribute = 3
+
+
+class Heir(Target):
+    """Inherits everything."""
 
 
 def doubled(wrapped, instance, args, kwargs):
@@ -33,6 +47,24 @@ def doubled(wrapped, instance, args, kwargs):
         ),
         (Shape(Target, "gone", ["self"]), "Target.gone is not there"),
         (Shape(Target, "attribute", ["self"]), "Target.attribute is a int, not a function"),
+        (Shape(Heir, "method", ["self", "size", "flags"]), "Heir.method is not there"),
+        (Shape(Target, "wait", ["self"], coroutine=True), None),
+        (Shape(Target, "wait", ["self"]), "Target.wait is a coroutine function"),
+        (
+            Shape(Target, "helper", ["self", "size"], coroutine=True),
+            "Target.helper is not a coroutine function",
+        ),
+        (
+            OneOf((Shape(Target, "helper", ["self"]), Shape(Target, "helper", ["self", "size"]))),
+            None,
+        ),
+        (
+            OneOf((Shape(Target, "wait", ["self"]), Shape(Target, "wait", ["self", "size"]))),
+            "Target.wait takes (self)",
+        ),
+        (Inherited(Heir, "method", Target), None),
+        (Inherited(Target, "method", object), "Target.method is Target's"),
+        (Inherited(Heir, "gone", Target), "Heir.gone is not there"),
     ],
 )
 def test_a_shape_says_what_it_does_not_know(shape, reason):
@@ -61,6 +93,20 @@ def test_a_patch_applies_and_restores_by_identity():
     assert patch.restore() is None
 
 
+def test_an_inherited_method_is_replaced_for_the_heir_alone_and_inherited_again_after():
+    before, parents = dict(vars(Heir)), dict(vars(Target))
+    patch = Patch(Heir, "method", doubled)
+    for _ in range(2):
+        patch.apply()
+        patch.apply()
+        assert (Heir().method(2), Target().method(2)) == ((4, 0), (2, 0))
+        assert patch.restore() is None
+        assert {name: id(value) for name, value in vars(Heir).items()} == {
+            name: id(value) for name, value in before.items()
+        }
+    assert all(vars(Target)[name] is value for name, value in parents.items())
+
+
 def test_under_somebody_elses_wrapper_a_patch_is_off_and_on_again():
     original = vars(Target)["method"]
     patch = Patch(Target, "method", doubled)
@@ -83,6 +129,6 @@ def test_under_somebody_elses_wrapper_a_patch_is_off_and_on_again():
 
 def test_when_one_patch_fails_those_before_it_are_taken_back():
     original = vars(Target)["method"]
-    with pytest.raises(KeyError):
+    with pytest.raises(AttributeError):
         apply_all([Patch(Target, "method", doubled), Patch(Target, "gone", doubled)])
     assert vars(Target)["method"] is original

@@ -1,8 +1,9 @@
-"""The faults of asyncio's UDP on Windows that this package repairs, as a table.
+"""The faults that this package repairs, as tables: asyncio's UDP on Windows, and IPv8's endpoints.
 
-Each row names one behaviour in which ProactorEventLoop differs from SelectorEventLoop, the
-CPython issue that tells of it, and the releases in which CPython repaired it. The table knows
-versions only: it imports nothing of asyncio, so that the command line can print it anywhere.
+Each row of asyncio's names one behaviour in which ProactorEventLoop differs from
+SelectorEventLoop, the CPython issue that tells of it, and the releases in which CPython repaired
+it. The tables know versions only: they import nothing of asyncio, so that the command line can
+print them anywhere.
 """
 
 from __future__ import annotations
@@ -64,5 +65,14 @@ FAULTS: dict[str, Fault] = {
             "F9", "sock_recvfrom() returns (b'', None) after an error", "gh-91227", since=(3, 11)
         ),
         Fault("F10", "sendto() to an IPv6 (host, port) pair fails", "none"),
+    )
+}
+
+# IPv8's own, on every platform. Which pyipv8 has them is told by its code, not by its version.
+IPV8_FAULTS: dict[str, Fault] = {
+    fault.id: fault
+    for fault in (
+        Fault("F13", "UDPEndpoint.open() leaks sockets and hides that it failed", "none"),
+        Fault("F15", "listeners never reach the endpoint behind a wrapper", "none"),
     )
 }

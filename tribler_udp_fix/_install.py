@@ -2,45 +2,55 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 
 from tribler_udp_fix._counters import COUNTERS
-from tribler_udp_fix._faults import FAULTS
-from tribler_udp_fix._patching import Repair, apply_all, first_mismatch
+from tribler_udp_fix._faults import FAULTS, IPV8_FAULTS
+from tribler_udp_fix._ipv8._imports import IPv8Finder, IPv8Repairs, wait_for_imports
+from tribler_udp_fix._repair_set import RepairSet, State
 from tribler_udp_fix._settings import Settings
-from tribler_udp_fix._status import APPLIED, NOT_NEEDED, OFF, REFUSED, RepairStatus, Status
+from tribler_udp_fix._status import NOT_NEEDED, OFF, RepairStatus, Status
 
-logger = logging.getLogger("tribler_udp_fix")
-
-_NO_PROACTOR = "no Proactor"
+_NO_PROACTOR: State = (NOT_NEEDED, "no Proactor")
+_NOT_INSTALLED: State = (OFF, "not installed")
 
 _lock = threading.RLock()
 _settings = Settings()
-_repairs: list[Repair] | None = None
-_installed: list[Repair] = []
-_states: dict[str, tuple[str, str]] = {}
+_installed = False
+_asyncio: RepairSet | None = None  # made by the first install(): it imports asyncio
+_ipv8 = IPv8Repairs()
 
 
 def install(settings: Settings | None = None) -> Status:
-    """Repair asyncio's ProactorEventLoop in this process.
+    """Repair asyncio's ProactorEventLoop and IPv8's endpoints in this process.
 
     New datagram transports are made of the repaired class; those that exist go on as they are,
     with receives that survive a transient error. Safe to call twice and from any thread; a second
     call takes over *settings*, for transports made from then on. A target that is not the one we
     know is left alone, and ``status()`` says why; when a patch cannot be applied, those before it
-    are taken back and the exception is raised. Where there is no Proactor nothing happens.
+    are taken back and the exception is raised. Where there is no Proactor asyncio is left alone.
+    IPv8 is repaired on every platform, when the program has imported it, and never imported here.
     """
-    global _settings
+    global _installed, _settings
     if sys.platform == "win32":
         # Before the lock: the startup hook installs while it holds asyncio's import lock.
         import asyncio  # noqa: F401
+    # In this order, and before the lock for the same reason: an import of IPv8 that is not waited
+    # for begins after the finder is there.
+    _finder.enter()
+    wait_for_imports()
     with _lock:
+        _finder.enter()  # another thread may have uninstalled in between
         if settings is not None:
             _settings = settings
-        if sys.platform == "win32" and not _installed:
-            _install()
+        if not _installed:
+            try:
+                _install()
+            except BaseException:  # an interrupt, too, must not leave a half-patched program
+                uninstall()
+                raise
+            _installed = True
         return status()
 
 
@@ -50,13 +60,13 @@ def uninstall() -> Status:
     Transports of the repaired class keep working as such until they close. A function that another
     package wrapped after us stays, switched off, and ``status()`` names it.
     """
+    global _installed
     with _lock:
-        _installed.clear()
-        _states.clear()
-        for repair in _repairs or ():
-            left = [reason for patch in repair.patches for reason in [patch.restore()] if reason]
-            if left:
-                _states.update(dict.fromkeys(repair.faults, (OFF, f"off, but in place: {left[0]}")))
+        _installed = False
+        _finder.leave()
+        if _asyncio is not None:
+            _asyncio.uninstall()
+        _ipv8.uninstall()
         return status()
 
 
@@ -64,43 +74,45 @@ def status() -> Status:
     """Each repair's state and the counters, as they are now. Installs nothing."""
     with _lock:
         repairs = tuple(
-            RepairStatus(fault.id, fault.title, *_state(fault.id), fault.issue)
-            for fault in FAULTS.values()
+            RepairStatus(fault.id, fault.title, *state(fault.id), fault.issue)
+            for faults, state in ((FAULTS, _asyncio_state), (IPV8_FAULTS, _ipv8.state))
+            for fault in faults.values()
         )
-        return Status(bool(_installed), _settings, repairs, COUNTERS.as_dict())
+        return Status(_installed, _settings, repairs, COUNTERS.as_dict())
 
 
-def _state(fault: str) -> tuple[str, str]:
+def _asyncio_state(fault: str) -> State:
     if sys.platform != "win32":
-        return NOT_NEEDED, _NO_PROACTOR
+        return _NO_PROACTOR
     version = sys.version_info[:3]
-    state, reason = _states.get(fault, (OFF, "not installed"))
+    states = _asyncio.states if _asyncio is not None else {}
+    state, reason = states.get(fault, _NOT_INSTALLED)
     if FAULTS[fault].concerns(version):
         return state, reason
     not_needed = "CPython {}.{}.{} does not have this fault".format(*version)
-    return NOT_NEEDED, f"{not_needed}; {state}: {reason}" if fault in _states else not_needed
+    return NOT_NEEDED, f"{not_needed}; {state}: {reason}" if fault in states else not_needed
 
 
-if sys.platform == "win32":
-
-    def _install() -> None:
-        global _repairs
+def _install() -> None:
+    if sys.platform == "win32":
+        global _asyncio
         # Imports asyncio and, by applying, wrapt: not before somebody asks for a repair.
-        if _repairs is None:
+        if _asyncio is None:
             from tribler_udp_fix._proactor import repairs
 
-            _repairs = repairs(lambda: _settings)
-        known: list[Repair] = []
-        states: dict[str, tuple[str, str]] = {}
-        for repair in _repairs:
-            mismatch = first_mismatch(repair.shapes)
-            if mismatch is None:
-                known.append(repair)
-                states.update(dict.fromkeys(repair.faults, (APPLIED, repair.how)))
-            else:
-                logger.warning("left alone: %s", mismatch)
-                states.update(dict.fromkeys(repair.faults, (REFUSED, mismatch)))
-        apply_all([patch for repair in known for patch in repair.patches])
-        _installed.extend(known)
-        _states.clear()
-        _states.update(states)
+            _asyncio = RepairSet(repairs(lambda: _settings))
+        _asyncio.install()
+    _ipv8.install()
+
+
+def _imported(module: str) -> None:
+    """Repair a module of IPv8 whose code has just run."""
+    # Before the lock, which is not to be held while asyncio is imported.
+    import tribler_udp_fix._ipv8._repairs  # noqa: F401
+
+    with _lock:
+        if _installed:
+            _ipv8.repair(module)
+
+
+_finder = IPv8Finder(_imported)

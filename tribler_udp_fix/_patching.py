@@ -9,9 +9,16 @@ unwrap, so ours stays below it and, being off, only calls on.
 from __future__ import annotations
 
 import inspect
-from typing import Any, Callable, Dict, Iterable, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, NamedTuple, Protocol, Sequence, Tuple
 
 Wrapper = Callable[[Callable[..., Any], Any, Tuple[Any, ...], Dict[str, Any]], Any]
+
+
+class Check(Protocol):
+    """Something that a patch relies on."""
+
+    def mismatch(self) -> str | None:
+        """Why it is not what we know, or None."""
 
 
 class Shape(NamedTuple):
@@ -21,6 +28,7 @@ class Shape(NamedTuple):
     name: str
     parameters: Sequence[str]
     mentions: Iterable[str] = ()
+    coroutine: bool = False
 
     def mismatch(self) -> str | None:
         """Why the function is not the one we know, or None."""
@@ -33,13 +41,50 @@ class Shape(NamedTuple):
         parameters = list(inspect.signature(function).parameters)
         if parameters != list(self.parameters):
             return f"{where} takes ({', '.join(parameters)})"
+        if inspect.iscoroutinefunction(function) != self.coroutine:
+            return f"{where} is {'not ' if self.coroutine else ''}a coroutine function"
         code = function.__code__
         missing = sorted(set(self.mentions) - {*code.co_names, *code.co_freevars})
         return f"{where} does not use {', '.join(missing)}" if missing else None
 
 
+class OneOf(NamedTuple):
+    """A function that has had more than one shape, each of them known; the newest is last."""
+
+    shapes: tuple[Shape, ...]
+
+    def mismatch(self) -> str | None:
+        """Why the function has none of the shapes, told by the newest; or None."""
+        reasons = [shape.mismatch() for shape in self.shapes]
+        return None if None in reasons else reasons[-1]
+
+
+class Inherited(NamedTuple):
+    """An attribute that a class must have from its base class *home*, and not by itself."""
+
+    owner: type
+    name: str
+    home: type
+
+    def mismatch(self) -> str | None:
+        """Whose it is instead, or None."""
+        home = home_of(self.owner, self.name)
+        if home is self.home:
+            return None
+        where = f"{self.owner.__name__}.{self.name}"
+        return f"{where} is {home.__name__}'s" if home else f"{where} is not there"
+
+
+def home_of(owner: type, name: str) -> type | None:
+    """The class that gives *owner* its attribute *name*, or None where nothing does."""
+    return next((cls for cls in owner.__mro__ if name in vars(cls)), None)
+
+
 class Patch:
-    """One method, replaced by a wrapper of wrapt's form ``(wrapped, instance, args, kwargs)``."""
+    """One method, replaced by a wrapper of wrapt's form ``(wrapped, instance, args, kwargs)``.
+
+    A method that the class only inherits is replaced for this class, and inherited again after.
+    """
 
     def __init__(self, owner: type, name: str, wrapper: Wrapper) -> None:
         self.owner = owner
@@ -56,7 +101,7 @@ class Patch:
             # can run inside its half-made package. Late, because wrapt takes 95 ms to import.
             from wrapt.patches import wrap_function_wrapper
 
-            self._original = vars(self.owner)[self.name]
+            self._original = vars(self.owner).get(self.name, _MISSING)
             self._replacement = wrap_function_wrapper(self.owner, self.name, self._dispatch)
         self._active = True
 
@@ -68,12 +113,15 @@ class Patch:
             return None
         if vars(self.owner).get(self.name) is not self._replacement:
             return f"{self.owner.__name__}.{self.name} was wrapped again by another package"
-        setattr(self.owner, self.name, self._original)
+        if self._original is _MISSING:
+            delattr(self.owner, self.name)
+        else:
+            setattr(self.owner, self.name, self._original)
         self._replacement = self._original = None
         return None
 
     def _was_removed(self) -> bool:
-        return vars(self.owner).get(self.name) is self._original
+        return vars(self.owner).get(self.name, _MISSING) is self._original
 
     def _dispatch(
         self,
@@ -88,12 +136,16 @@ class Patch:
 
 
 class Repair(NamedTuple):
-    """Patches that make sense together only, and the faults of the catalogue they mend."""
+    """Patches that make sense together only, and the faults of the catalogue they mend.
+
+    ``not_needed`` says why there is nothing to mend: then there is nothing to patch.
+    """
 
     how: str
     faults: tuple[str, ...]
-    shapes: tuple[Shape, ...]
-    patches: tuple[Patch, ...]
+    shapes: tuple[Check, ...] = ()
+    patches: tuple[Patch, ...] = ()
+    not_needed: str = ""
 
 
 def apply_all(patches: Sequence[Patch]) -> None:
@@ -109,7 +161,7 @@ def apply_all(patches: Sequence[Patch]) -> None:
         raise
 
 
-def first_mismatch(shapes: Iterable[Shape]) -> str | None:
+def first_mismatch(shapes: Iterable[Check]) -> str | None:
     """The first reason not to patch, or None where every shape is known."""
     for shape in shapes:
         reason = shape.mismatch()

@@ -85,13 +85,18 @@ class AsyncioFinder:
 
     def leave(self) -> bool:
         """Leave ``sys.meta_path``; return whether this finder was there still."""
-        # A new list, not remove(): an import that is under way, in another thread or in a finder
-        # that imports asyncio itself, iterates over this list and would skip one of its finders.
-        rest = [finder for finder in sys.meta_path if finder is not self]
-        was_there = len(rest) < len(sys.meta_path)
-        if was_there:
-            sys.meta_path = rest
-        return was_there
+        return leave(self)
+
+
+def leave(finder: object) -> bool:
+    """Take *finder* off ``sys.meta_path``; return whether it was there still."""
+    # A new list, not remove(): an import that is under way, in another thread or in a finder
+    # that imports something itself, iterates over this list and would skip one of its finders.
+    rest = [other for other in sys.meta_path if other is not finder]
+    was_there = len(rest) < len(sys.meta_path)
+    if was_there:
+        sys.meta_path = rest
+    return was_there
 
 
 def warn(message: str) -> None:

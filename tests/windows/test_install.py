@@ -71,7 +71,8 @@ def test_every_fault_this_python_has_is_repaired():
     }
     assert set(states().values()) <= {"off", "not needed"}
     tribler_udp_fix.install()
-    assert states() == expected
+    # IPv8's are in test_ipv8_faults.py.
+    assert {fault: state for fault, state in states().items() if fault in FAULTS} == expected
     tribler_udp_fix.uninstall()
     assert set(states().values()) <= {"off", "not needed"}
 

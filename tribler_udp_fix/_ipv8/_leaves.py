@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, NamedTuple
 
+from tribler_udp_fix._ipv8._names import (
+    DISPATCHER,
+    RUST,
+    STATISTICS,
+    TUNNEL,
+    UDP,
+    loaded_class,
+)
 from tribler_udp_fix._patching import Shape
-
-UDP = "ipv8.messaging.interfaces.udp.endpoint"
-DISPATCHER = "ipv8.messaging.interfaces.dispatcher.endpoint"
-STATISTICS = "ipv8.messaging.interfaces.statistics_endpoint"
-TUNNEL = "ipv8.messaging.anonymization.endpoint"
-RUST = "ipv8_rust_tunnels.endpoint"
 
 # What a repair of a UDPEndpoint relies on, with its parameters.
 _RELIED_ON = {
@@ -69,19 +70,13 @@ def leaves(endpoint: Any) -> Leaves:
 
 
 def _is(endpoint: Any, module: str, name: str) -> bool:
-    cls = _class(module, name)
+    cls = loaded_class(module, name)
     # type(), not isinstance(): a mock may say that it is anything.
     return cls is not None and issubclass(type(endpoint), cls)
 
 
-def _class(module: str, name: str) -> type | None:
-    cls = getattr(sys.modules.get(module), name, None)
-    # Of this very module: the Rust one may have imported IPv8's own Endpoint.
-    return cls if isinstance(cls, type) and cls.__module__ == module else None
-
-
 def _is_known_udp(endpoint: Any) -> bool:
-    own = [_class(UDP, "UDPEndpoint"), _class(UDP, "UDPv6Endpoint")]
+    own = [loaded_class(UDP, "UDPEndpoint"), loaded_class(UDP, "UDPv6Endpoint")]
     bases = type(endpoint).__mro__
     if own[0] not in bases:
         return False
@@ -95,7 +90,7 @@ def _overrides(cls: type) -> bool:
     Adding is to take the same parameters and to call what was overridden, by its name.
     """
     return any(
-        Shape(cls, name, parameters, [name]).mismatch() is not None
+        Shape(cls, name, parameters, [name], name == "open").mismatch() is not None
         for name, parameters in _RELIED_ON.items()
         if name in vars(cls)
     )

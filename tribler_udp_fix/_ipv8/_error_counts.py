@@ -1,0 +1,30 @@
+"""The errors of each IPv8 endpoint's socket, which IPv8 itself does not listen to."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import Any
+
+from tribler_udp_fix._errors import number_of
+
+_lock = threading.Lock()  # endpoints may be on event loops in several threads
+_errors: weakref.WeakKeyDictionary[Any, dict[int, int]] = weakref.WeakKeyDictionary()
+
+
+def count_error(endpoint: Any, exc: Any) -> None:
+    """Count *exc*, which the transport of *endpoint* reported."""
+    number = number_of(exc) if isinstance(exc, OSError) else 0
+    with _lock:
+        counts = _errors.setdefault(endpoint, {})
+        counts[number] = counts.get(number, 0) + 1
+
+
+def errors_of(endpoint: Any) -> dict[int, int]:
+    """How many errors of each number *endpoint* was told of while the repairs were on.
+
+    The numbers are Winsock's on Windows, where 1234 and 10054 are both 10054, and errno's
+    elsewhere; 0 is an error without a number. A copy, empty where there were none.
+    """
+    with _lock:
+        return dict(_errors.get(endpoint, ()))

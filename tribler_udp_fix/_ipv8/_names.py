@@ -1,0 +1,47 @@
+"""The modules and classes of IPv8 by name: none of them is imported here."""
+
+from __future__ import annotations
+
+import sys
+from typing import NamedTuple
+
+UDP = "ipv8.messaging.interfaces.udp.endpoint"
+DISPATCHER = "ipv8.messaging.interfaces.dispatcher.endpoint"
+STATISTICS = "ipv8.messaging.interfaces.statistics_endpoint"
+TUNNEL = "ipv8.messaging.anonymization.endpoint"
+RUST = "ipv8_rust_tunnels.endpoint"
+
+
+class Target(NamedTuple):
+    """A class that is repaired, and the fault of the catalogue that it has."""
+
+    cls: str
+    fault: str
+
+
+# By the module whose import is waited for. A further one needs its repair in _repairs.py.
+# IPv8.start() and stop() would be in "ipv8_service", which puts __main__ in its own place in
+# sys.modules where that has a global IPv8: there is no import to be told of then.
+TARGETS: dict[str, Target] = {
+    UDP: Target("UDPEndpoint", "F13"),
+    STATISTICS: Target("StatisticsEndpoint", "F15"),
+    TUNNEL: Target("TunnelEndpoint", "F15"),
+}
+
+
+def is_loaded(module: str) -> bool:
+    """Whether the program has imported the module, to its end."""
+    return sys.modules.get(module) is not None and not is_under_way(module)
+
+
+def is_under_way(module: str) -> bool:
+    """Whether the module's own code is running, or about to: half of its names may be missing."""
+    spec = getattr(sys.modules.get(module), "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))
+
+
+def loaded_class(module: str, name: str) -> type | None:
+    """The class *name* that the module defines, if the program has imported it; else None."""
+    cls = getattr(sys.modules.get(module), name, None)
+    # Defined there, not imported: the Rust module may have IPv8's own Endpoint as well.
+    return cls if isinstance(cls, type) and cls.__module__ == module else None
