@@ -1,0 +1,171 @@
+"""Another socket for an IPv8 endpoint, at the same port, while its communities go on.
+
+In this order, because each other one has failed somebody: the stand-in takes the sends; the old
+transport is aborted and its ``connection_lost()`` awaited, or else the port is still taken
+(https://github.com/agronholm/anyio/issues/1237); the same port is bound by our own code, with the
+same options; a new transport reads from the new socket, too
+(https://github.com/tailscale/tailscale/issues/20616 left the reader on the old one); and only then
+does what was queued leave.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from typing import Any
+
+from tribler_udp_fix._counters import COUNTERS
+from tribler_udp_fix._ipv8._binding import bound_socket, open_options, socket_options
+from tribler_udp_fix._ipv8._gap import Gap
+from tribler_udp_fix._ipv8._turns import one_at_a_time
+from tribler_udp_fix._watchdog._leaf import EndpointGone, Rebound
+
+CLOSE_TIMEOUT = 1.0  # seconds to wait for the old transport's connection_lost()
+DRAINED = 1000  # datagrams, at most, that are taken from the old socket before it is closed
+
+
+class Rebinder:
+    """Rebinds one ``UDPEndpoint``. What it keeps is what a second try needs after a failed one."""
+
+    def __init__(self, endpoint: Any, gap_queue: int, allow_port_change: bool) -> None:
+        self._endpoint = endpoint
+        self._gap_queue = gap_queue
+        self._allow_port_change = allow_port_change
+        self._since = 0.0
+        self._options: list[tuple[int, int, int]] = []
+
+    @property
+    def lost(self) -> int:
+        """Datagrams lost so far for want of a socket, while there is none."""
+        gap = self._endpoint._transport
+        return gap.lost if isinstance(gap, Gap) else 0
+
+    async def rebind(self) -> Rebound:
+        """Give the endpoint a new socket, bound where the old one was.
+
+        Raises OSError when its port, or with ``allow_port_change`` every port, cannot be bound: the
+        endpoint then goes on without a socket, its sends queueing, until a later call succeeds.
+        Raises EndpointGone when its owner closes it.
+        """
+        async with one_at_a_time(self._endpoint):
+            if not self._endpoint._running:
+                raise EndpointGone
+            gap = self._endpoint._transport
+            if not isinstance(gap, Gap):
+                gap = await self._close()
+            return await self._open(gap)
+
+    def abandon(self) -> None:
+        """Close an endpoint that is left without a socket, so that its owner can open it again."""
+        gap = self._endpoint._transport
+        if isinstance(gap, Gap):
+            self._endpoint._running = False
+            gap.close()
+
+    async def _close(self) -> Gap:
+        """Put the stand-in in the transport's place, and close the old socket for good."""
+        endpoint = self._endpoint
+        old = endpoint._transport
+        gap = Gap(_address_of(endpoint, old), self._gap_queue)
+        try:
+            self._options = open_options(old.get_extra_info("socket"))
+        except (OSError, AttributeError):  # a dead handle
+            self._options = self._options or socket_options(endpoint)
+        self._since = time.perf_counter()
+        gap.take_over(old)
+        endpoint._transport = gap
+        _drain(endpoint, getattr(old, "_sock", None))
+        farewell = _Farewell()
+        old.set_protocol(farewell)
+        old.abort()
+        if not await farewell.within(CLOSE_TIMEOUT):
+            COUNTERS.add("transports that did not close in time")
+            with contextlib.suppress(Exception):  # of any make: the port has to become free
+                old._sock.close()
+        return gap
+
+    async def _open(self, gap: Gap) -> Rebound:
+        endpoint, loop = self._endpoint, asyncio.get_running_loop()
+        address = gap.get_extra_info("sockname")
+        sock = self._bind(address)
+        port: int = sock.getsockname()[1]
+        try:
+            transport, _ = await loop.create_datagram_endpoint(lambda: endpoint, sock=sock)
+        except BaseException:  # cancelled, too: the socket has no other owner
+            sock.close()
+            raise
+        if endpoint._transport is not gap or gap.is_closing() or not endpoint._running:
+            transport.abort()
+            gap.drop()
+            raise EndpointGone
+        endpoint._transport = transport
+        endpoint._port = port
+        queued = gap.hand_over(transport)
+        moved = port != address[1]
+        if moved:
+            forget_lan_addresses(endpoint, address[1])
+        return Rebound(port, moved, time.perf_counter() - self._since, queued, gap.lost)
+
+    def _bind(self, address: Any) -> socket.socket:
+        endpoint = self._endpoint
+        family, host = endpoint.SOCKET_FAMILY, address[0]
+        try:
+            return bound_socket(family, host, address[1], self._options)
+        except OSError:
+            if not self._allow_port_change:
+                raise
+            return bound_socket(family, host, 0, self._options)
+
+
+def forget_lan_addresses(endpoint: Any, old_port: int) -> None:
+    """Have every listener of the endpoint that knows itself at *old_port* look again."""
+    with endpoint.listener_update_lock:
+        listeners = set(endpoint._listeners).union(*endpoint._prefix_map.values())
+    for listener in listeners:
+        known = getattr(listener, "_my_estimated_lan", None)
+        if known is not None and known[1] == old_port:
+            listener._my_estimated_lan = None
+
+
+class _Farewell(asyncio.DatagramProtocol):
+    """The protocol of a transport that is being aborted."""
+
+    def __init__(self) -> None:
+        self._lost = asyncio.get_running_loop().create_future()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        if not self._lost.done():
+            self._lost.set_result(None)
+
+    async def within(self, seconds: float) -> bool:
+        """Whether the transport said good-bye within so many seconds."""
+        done, _ = await asyncio.wait([self._lost], timeout=seconds)
+        return bool(done)
+
+
+def _address_of(endpoint: Any, transport: Any) -> Any:
+    try:
+        return transport.get_extra_info("socket").getsockname()
+    except (OSError, AttributeError):  # a dead handle; what it was bound to is still known
+        known = transport.get_extra_info("sockname")
+        return known if known is not None else (endpoint._ip, endpoint._port)
+
+
+def _drain(endpoint: Any, sock: Any) -> None:
+    """Have the endpoint hear what its old socket has received, and would take along."""
+    if sock is None:
+        return
+    loop = asyncio.get_running_loop()
+    for _ in range(DRAINED):
+        try:
+            if sock.gettimeout() != 0:
+                return
+            data, address = sock.recvfrom(65_535)
+        except ConnectionResetError:  # an ICMP error that waited in line
+            continue
+        except (OSError, ValueError):
+            return
+        # In a callback of its own: what a handler raises is the handler's fault.
+        loop.call_soon(endpoint.datagram_received, data, address)

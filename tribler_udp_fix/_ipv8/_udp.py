@@ -1,0 +1,57 @@
+"""IPv8's ``UDPEndpoint`` and ``UDPv6Endpoint``, as the watchdog sees them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tribler_udp_fix._ipv8._rebind import Rebinder
+from tribler_udp_fix._settings import Settings
+from tribler_udp_fix._watchdog._leaf import Rebound
+from tribler_udp_fix._watchdog._reader import Reading, reading_of, rearm
+
+
+class UdpLeaf:
+    """One endpoint on a transport of asyncio's."""
+
+    rebinds = True
+
+    def __init__(self, endpoint: Any, settings: Settings) -> None:
+        self.endpoint = endpoint
+        self._rebinder = Rebinder(endpoint, settings.gap_queue, settings.allow_port_change)
+
+    def is_open(self) -> bool:
+        """Whether its owner has it open."""
+        return bool(self.endpoint.is_open())
+
+    def address(self) -> Any:
+        """The address that it is bound to; raises OSError on a dead handle."""
+        return self.endpoint._transport.get_extra_info("socket").getsockname()
+
+    def heard(self) -> int:
+        """A number that changes with every datagram that reaches the endpoint's callback: bytes."""
+        return int(self.endpoint.bytes_down)
+
+    def socket_id(self) -> int:
+        """A number that changes with the socket."""
+        return id(self.endpoint._transport)
+
+    def reading(self) -> Reading:
+        """What can be seen of its read."""
+        return reading_of(self.endpoint._transport)
+
+    def rearm(self) -> bool:
+        """Make it read again in place; whether there was anything to do."""
+        return rearm(self.endpoint._transport)
+
+    async def rebind(self) -> Rebound:
+        """Give it another socket; raises what ``Rebinder.rebind()`` raises."""
+        return await self._rebinder.rebind()
+
+    def abandon(self) -> None:
+        """Nobody will rebind it any more."""
+        self._rebinder.abandon()
+
+    @property
+    def lost(self) -> int:
+        """Datagrams lost for want of a socket, while there is none."""
+        return self._rebinder.lost

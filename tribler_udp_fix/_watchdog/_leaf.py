@@ -1,0 +1,61 @@
+"""What the watchdog asks of an endpoint, whichever class it is of."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from tribler_udp_fix._watchdog._reader import Reading
+
+
+class EndpointGone(Exception):
+    """The endpoint was closed by its owner: there is nothing to rebind."""
+
+
+class Rebound(NamedTuple):
+    """A new socket. ``seconds`` is the time without one, the counts are datagrams."""
+
+    port: int
+    moved: bool
+    seconds: float
+    queued: int
+    lost: int
+
+
+class Leaf(Protocol):
+    """One endpoint with a socket of its own."""
+
+    endpoint: Any
+    rebinds: bool
+    """Whether ``rebind()`` is to be called at all."""
+
+    def is_open(self) -> bool:
+        """Whether its owner has it open."""
+
+    def address(self) -> Any:
+        """The address that it is bound to; raises OSError on a dead handle."""
+
+    def heard(self) -> int:
+        """The bytes that have reached its callback."""
+
+    def socket_id(self) -> int:
+        """A number that changes with the socket."""
+
+    def reading(self) -> Reading:
+        """What can be seen of its read."""
+
+    def rearm(self) -> bool:
+        """Make it read again in place; whether there was anything to do."""
+
+    async def rebind(self) -> Rebound:
+        """Give it another socket, bound where the old one was.
+
+        Raises OSError when that cannot be bound: it then goes on without a socket, its sends
+        queueing, until a later call succeeds. Raises EndpointGone when its owner closes it.
+        """
+
+    def abandon(self) -> None:
+        """Nobody will rebind it any more: without a socket it is closed."""
+
+    @property
+    def lost(self) -> int:
+        """Datagrams lost for want of a socket, while there is none."""
