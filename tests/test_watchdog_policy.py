@@ -230,6 +230,16 @@ def test_what_is_heard_during_a_rebind_proves_nothing_of_the_new_socket():
     assert subject.state is State.HEALTHY
 
 
+def test_an_endpoint_that_its_owner_closed_and_opened_again_is_probed_not_rebound():
+    subject = policy(Limits(10.0, 1.0, 3, 0.0, 20, 60.0), 0.0)
+    subject.feed(Input.LOST, 1.0)
+    subject.feed(Input.CLOSED, 1.1)
+    assert (subject.state, subject.bound) == (State.UNKNOWN, True)
+    assert subject.feed(Input.TIME, subject.deadline) is Action.PROBE
+    subject.feed(Input.ANSWERED, subject.deadline)
+    assert subject.state is State.HEALTHY
+
+
 def test_no_row_of_the_table_hides_another():
     always: set[tuple[State, Input]] = set()
     seen: Counter[tuple[State, Input, When]] = Counter()

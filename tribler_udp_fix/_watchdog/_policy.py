@@ -204,6 +204,8 @@ class Policy:
         elif event is Input.REBOUND:
             self.bound = True
             self.misses = 0
+        elif event is Input.CLOSED:
+            self.bound = True  # if it is opened again, it has a socket
         elif event in _ALERTS:
             self._alert = True
             self.misses = 0
