@@ -1,1 +1,67 @@
-"""Faults on demand, for tests."""
+"""Faults to try a program's UDP endpoints with, a fast clock, and (pytest_plugin) fixtures of both.
+
+The names below are loaded when they are first used: pytest imports this package at its start,
+because of the plugin, in every run of everybody who has the project installed. docs/testing.md
+explains them. PYTEST_DONT_REWRITE
+"""
+
+# Neither "from __future__ import annotations" nor typing: as in tribler_udp_fix itself.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tribler_udp_fix.testing._clock import changed_addresses, clock_jump
+    from tribler_udp_fix.testing._fast import FastLoop, fast_loop
+    from tribler_udp_fix.testing._handler import RaisingHandler, raising_handler
+    from tribler_udp_fix.testing._loop import starved_loop
+    from tribler_udp_fix.testing._port import TakenPort, taken_port
+    from tribler_udp_fix.testing._receiving import dead_reader, lost_completion
+    from tribler_udp_fix.testing._sending import FailingSends, departed_peer, failing_sends
+    from tribler_udp_fix.testing._targets import FaultUnavailable
+
+__all__ = [
+    "FailingSends",
+    "FastLoop",
+    "FaultUnavailable",
+    "RaisingHandler",
+    "TakenPort",
+    "changed_addresses",
+    "clock_jump",
+    "dead_reader",
+    "departed_peer",
+    "failing_sends",
+    "fast_loop",
+    "lost_completion",
+    "raising_handler",
+    "starved_loop",
+    "taken_port",
+]
+
+_HOMES = {
+    "FailingSends": "_sending",
+    "FastLoop": "_fast",
+    "FaultUnavailable": "_targets",
+    "RaisingHandler": "_handler",
+    "TakenPort": "_port",
+    "changed_addresses": "_clock",
+    "clock_jump": "_clock",
+    "dead_reader": "_receiving",
+    "departed_peer": "_sending",
+    "failing_sends": "_sending",
+    "fast_loop": "_fast",
+    "lost_completion": "_receiving",
+    "raising_handler": "_handler",
+    "starved_loop": "_loop",
+    "taken_port": "_port",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = __import__(f"{__name__}.{_HOMES[name]}", fromlist=[name])
+    value: object = getattr(home, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> "list[str]":
+    return sorted({*globals(), *_HOMES})
