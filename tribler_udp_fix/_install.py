@@ -105,8 +105,15 @@ def _install() -> None:
     _ipv8.install()
 
 
+def watch_ipv8() -> None:
+    """Be told of the program's imports of IPv8; repairs nothing before ``install()``."""
+    _finder.enter()
+
+
 def _imported(module: str) -> None:
     """Repair a module of IPv8 whose code has just run."""
+    if not _installed:
+        return
     # Before the lock, which is not to be held while asyncio is imported.
     import tribler_udp_fix._ipv8._repairs  # noqa: F401
 

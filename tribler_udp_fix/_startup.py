@@ -73,6 +73,8 @@ class AsyncioFinder:
         target: "Optional[ModuleType]" = None,
     ) -> "Optional[ModuleSpec]":
         """Return asyncio's spec, its loader telling when it has run; None for anything else."""
+        if fullname == "ipv8":
+            _watch_ipv8()
         if fullname != "asyncio":
             return None
         try:
@@ -86,6 +88,20 @@ class AsyncioFinder:
     def leave(self) -> bool:
         """Leave ``sys.meta_path``; return whether this finder was there still."""
         return leave(self)
+
+
+def _watch_ipv8() -> None:
+    """Have IPv8's modules watched from now on.
+
+    One of them may be what imports asyncio, and so has the repairs installed: that is too late to
+    be told when it has run itself.
+    """
+    try:
+        from tribler_udp_fix._install import watch_ipv8
+
+        watch_ipv8()
+    except Exception as exc:
+        report(exc)
 
 
 def leave(finder: object) -> bool:
