@@ -19,10 +19,15 @@ pytest.importorskip("ipv8", reason="pyipv8 does not support this Python")
 SCRIPT = Path(__file__).parent / "windows" / "ipv8_faults.py"
 
 
-def meet(plugin: bool, python: str = sys.executable, **env: str) -> dict[str, Any]:
+def meet(plugin: bool, **env: str) -> dict[str, Any]:
     """What the script sees in a child, opted in by the variable alone or not."""
+    return output_of(SCRIPT, *SCENARIOS, plugin=plugin, **env)
+
+
+def output_of(script: Path, *arguments: str, plugin: bool, **env: str) -> dict[str, Any]:
+    """The JSON that a script prints in a child."""
     environ = {**os.environ, "TRIBLER_UDP_FIX": "1" if plugin else "0", **env}
-    command = [python, str(SCRIPT), *SCENARIOS]
+    command = [sys.executable, str(script), *arguments]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     outcomes: dict[str, Any] = json.loads(done.stdout)
@@ -39,3 +44,10 @@ def seen() -> Callable[[bool], dict[str, Any]]:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_what_ipv8_does_wrong_is_there_without_the_plugin_and_right_with_it(seen, name, plugin):
     check(seen(plugin), name, plugin=plugin)
+
+
+def test_with_statistics_on_two_services_hear_each_other_with_the_plugin_alone() -> None:
+    script = SCRIPT.with_name("ipv8_service_statistics.py")
+    stock, repaired = (output_of(script, plugin=plugin) for plugin in (False, True))
+    assert stock == {"heard": [[], []], "counted": [5, 5]}
+    assert repaired == {"heard": [[0, 1, 2, 3, 4]] * 2, "counted": [5, 5]}

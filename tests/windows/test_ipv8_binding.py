@@ -22,7 +22,6 @@ CHANGED: dict[int, Any] = {
     ],
     socket.AF_INET6: [
         (socket.SOL_SOCKET, socket.SO_RCVBUF, 100_000),
-        (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0),
         (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 9),
         (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 3),
     ],

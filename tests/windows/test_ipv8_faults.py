@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, Callable
 
@@ -13,6 +14,7 @@ from udp import IN_LAB
 
 pytestmark = pytest.mark.skipif(not HAS_IPV8, reason="pyipv8 does not support this Python")
 SCRIPT = str(Path(__file__).with_name("ipv8_faults.py"))
+SERVICES = str(Path(__file__).with_name("ipv8_service_statistics.py"))
 
 
 @pytest.fixture(scope="module")
@@ -29,3 +31,12 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool], dict[str,
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_what_ipv8_does_wrong_is_there_without_the_plugin_and_right_with_it(seen, name, plugin):
     check(seen(plugin), name, plugin=plugin, lab=IN_LAB)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="its keys need libsodium, or pyipv8 3.2.1")
+def test_with_statistics_on_two_services_hear_each_other_with_the_plugin_alone(tmp_path):
+    stock, repaired = (
+        json.loads(python(SERVICES, plugin=plugin, cwd=tmp_path)) for plugin in (False, True)
+    )
+    assert stock == {"heard": [[], []], "counted": [5, 5]}
+    assert repaired == {"heard": [[0, 1, 2, 3, 4]] * 2, "counted": [5, 5]}
