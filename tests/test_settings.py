@@ -72,7 +72,7 @@ def test_an_environment_without_our_names_gives_the_defaults() -> None:
 
 
 def test_every_setting_can_be_given_by_the_environment() -> None:
-    given = {
+    given: dict[str, tuple[str, Any]] = {
         "error_budget": (" 250 ", 250),
         "prevent_icmp_errors": ("1", True),
         "watchdog": ("off", False),

@@ -193,7 +193,8 @@ def test_where_rebinding_is_not_wanted_it_never_happens_and_probing_goes_on(
 
 def test_with_the_defaults_a_silent_death_is_rebound_within_fifteen_seconds():
     limits = Limits(10.0, 1.0, 3, 0.0, 20, 60.0)
-    subject, now, actions = policy(limits, 0.0), 0.0, []
+    subject, now = policy(limits, 0.0), 0.0
+    actions: list[Action] = []
     while not actions or actions[-1] is not Action.REBIND:
         now = subject.deadline
         event = Input.TIME if subject.state is State.HEALTHY else Input.MISSED
@@ -227,7 +228,7 @@ def test_what_is_heard_during_a_rebind_proves_nothing_of_the_new_socket():
     subject.feed(Input.TRAFFIC, 1.3)
     assert subject.state is State.REBINDING
     subject.feed(Input.ANSWERED, 1.3)
-    assert subject.state is State.HEALTHY
+    assert subject.state.value == "healthy"
 
 
 def test_an_endpoint_that_its_owner_closed_and_opened_again_is_probed_not_rebound():

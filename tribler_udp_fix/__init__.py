@@ -10,11 +10,19 @@ if TYPE_CHECKING:
     from tribler_udp_fix._install import install, status, uninstall
     from tribler_udp_fix._settings import Settings
     from tribler_udp_fix._status import RepairStatus, Status
+    from tribler_udp_fix._watchdog._events import Event, EventKind
+    from tribler_udp_fix._watchdog._report import EndpointStatus, WatchdogStatus
+    from tribler_udp_fix._watchdog._watchdog import Watchdog
 
 __all__ = [
+    "EndpointStatus",
+    "Event",
+    "EventKind",
     "RepairStatus",
     "Settings",
     "Status",
+    "Watchdog",
+    "WatchdogStatus",
     "__version__",
     "install",
     "status",
@@ -23,9 +31,14 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "EndpointStatus": "_watchdog._report",
+    "Event": "_watchdog._events",
+    "EventKind": "_watchdog._events",
     "RepairStatus": "_status",
     "Settings": "_settings",
     "Status": "_status",
+    "Watchdog": "_watchdog._watchdog",
+    "WatchdogStatus": "_watchdog._report",
     "install": "_install",
     "status": "_install",
     "uninstall": "_install",

@@ -173,3 +173,17 @@ def _warn_once(message: str) -> None:
     if message not in _warned:
         _warned.add(message)
         warn_on_stderr(message)
+
+
+_in_force = Settings()
+
+
+def current_settings() -> Settings:
+    """The settings in force: those of the last ``install()`` that was given any."""
+    return _in_force
+
+
+def use_settings(settings: Settings) -> None:
+    """Put *settings* in force, for what is made from now on."""
+    global _in_force
+    _in_force = settings

@@ -33,14 +33,9 @@ class Rebinder:
         self._endpoint = endpoint
         self._gap_queue = gap_queue
         self._allow_port_change = allow_port_change
+        self.lost = 0  # datagrams, so far, for want of a socket
         self._since = 0.0
         self._options: list[tuple[int, int, int]] = []
-
-    @property
-    def lost(self) -> int:
-        """Datagrams lost so far for want of a socket, while there is none."""
-        gap = self._endpoint._transport
-        return gap.lost if isinstance(gap, Gap) else 0
 
     async def rebind(self) -> Rebound:
         """Give the endpoint a new socket, bound where the old one was.
@@ -57,6 +52,9 @@ class Rebinder:
                 gap = await self._close()
             return await self._open(gap)
 
+    def _lose(self, datagrams: int) -> None:
+        self.lost += datagrams
+
     def abandon(self) -> None:
         """Close an endpoint that is left without a socket, so that its owner can open it again."""
         gap = self._endpoint._transport
@@ -68,7 +66,7 @@ class Rebinder:
         """Put the stand-in in the transport's place, and close the old socket for good."""
         endpoint = self._endpoint
         old = endpoint._transport
-        gap = Gap(_address_of(endpoint, old), self._gap_queue)
+        gap = Gap(_address_of(endpoint, old), self._gap_queue, self._lose)
         try:
             self._options = open_options(old.get_extra_info("socket"))
         except (OSError, AttributeError):  # a dead handle

@@ -53,5 +53,5 @@ class UdpLeaf:
 
     @property
     def lost(self) -> int:
-        """Datagrams lost for want of a socket, while there is none."""
+        """Datagrams lost so far for want of a socket."""
         return self._rebinder.lost

@@ -58,4 +58,4 @@ class Leaf(Protocol):
 
     @property
     def lost(self) -> int:
-        """Datagrams lost for want of a socket, while there is none."""
+        """Datagrams lost so far for want of a socket."""

@@ -211,7 +211,7 @@ class Policy:
             self.misses = 0
 
     def _row(self, event: Input, now: float) -> Row | None:
-        holds = {
+        holds: dict[When, Callable[[], bool]] = {
             When.ALWAYS: lambda: True,
             When.ENOUGH: lambda: self.misses >= (1 if self._alert else self.limits.probe_misses),
             When.MAY_REBIND: lambda: self.may_rebind(now),

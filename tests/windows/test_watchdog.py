@@ -1,0 +1,493 @@
+"""The watchdog on real IPv8 endpoints: what kills them without it, and that they live with it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import secrets
+import socket
+
+import pytest
+from watched import PREFIX, QUICK, address_of, new_endpoint, say, scene
+
+from tribler_udp_fix import EventKind, Settings, Watchdog
+from tribler_udp_fix.testing import (
+    changed_addresses,
+    clock_jump,
+    dead_reader,
+    lost_completion,
+    raising_handler,
+    starved_loop,
+    taken_port,
+)
+
+NEVER_QUIET = dataclasses.replace(QUICK, probe_after=3600.0)
+
+
+@pytest.mark.parametrize("kind", ["ipv4", "ipv6", "all ipv4", "all ipv6"])
+def test_a_quiet_endpoint_is_probed_and_hears_it(run_both, kind):
+    async def main():
+        async with scene(kind) as it:
+            await it.until(lambda: it.status.probes["answered"] >= 2)
+            assert it.status.probes["missed"] == 0
+            assert set(it.states) == {"quiet", "healthy"}
+            assert it.status.last_heard is not None
+            assert it.status.address[0] == it.endpoint.get_address()[0]
+
+    run_both(main)
+
+
+def test_an_endpoint_with_traffic_is_not_probed(run_both):
+    async def main():
+        async with scene() as it:
+            for number in range(20):
+                await it.hears(b"%d" % number)
+                await asyncio.sleep(QUICK.probe_after / 5)
+            assert it.status.probes["sent"] == 0
+            assert it.states == []
+
+    run_both(main)
+
+
+def test_a_dead_reader_is_found_by_its_trace_and_read_again_in_place(run_both):
+    async def main():
+        async with scene(settings=NEVER_QUIET) as it:
+            sock = it.endpoint._transport.get_extra_info("socket").fileno()
+            with dead_reader(it.endpoint):
+                say(it.endpoint, b"waits in the socket")
+                await it.until(lambda: it.status.rearms)
+                await it.hears()
+            assert it.ear.heard[0] == b"waits in the socket"
+            assert it.states == ["re-arming", "healthy"]
+            assert it.endpoint._transport.get_extra_info("socket").fileno() == sock
+            assert it.status.rebinds == 0
+
+    run_both(main)
+
+
+def test_a_dead_reader_of_asyncios_own_transport_is_read_again_in_place_as_well(run_stock):
+    async def main():
+        async with scene(settings=NEVER_QUIET) as it:
+            with dead_reader(it.endpoint):
+                await it.until(lambda: it.status.rearms)
+                await it.hears()
+            assert it.status.rebinds == 0
+
+    run_stock(main)
+
+
+@pytest.mark.parametrize("kind", ["ipv4", "ipv6"])
+def test_a_lost_completion_is_mended_by_reading_again(run_both, kind):
+    async def main():
+        async with scene(kind) as it:
+            with lost_completion(it.endpoint):
+                await it.until(lambda: it.status.rearms)
+                await it.hears()
+            assert it.states[-4:] == ["quiet", "suspect", "re-arming", "healthy"]
+            assert it.status.rebinds == 0
+
+    run_both(main)
+
+
+@pytest.mark.parametrize("kind", ["ipv4", "ipv6", "all ipv4", "all ipv6"])
+def test_a_death_that_only_another_socket_ends_is_ended_at_the_same_port(run_both, kind):
+    async def main():
+        async with scene(kind) as it:
+            await it.hears(b"before")
+            port, listeners = it.endpoint.get_address()[1], len(it.endpoint._prefix_map)
+            with lost_completion(it.endpoint, until="rebind"):
+                await it.until(lambda: it.status.rebinds)
+                await it.until(lambda: it.state == "healthy")
+                await it.hears(b"after")
+            assert it.endpoint.get_address()[1] == port == it.endpoint._port
+            assert len(it.endpoint._prefix_map) == listeners
+            (rebound,) = it.all(EventKind.REBOUND)
+            assert (rebound.port, rebound.lost) == (port, 0)
+            assert it.states[-5:] == ["quiet", "suspect", "re-arming", "rebinding", "healthy"]
+
+    run_both(main)
+
+
+def test_without_the_watchdog_both_deaths_last(run_both):
+    async def main():
+        for injure in (dead_reader, lost_completion):
+            endpoint = new_endpoint()
+            assert await endpoint.open()
+            with injure(endpoint):
+                for _ in range(20):
+                    say(endpoint, b"anyone there?")
+                    await asyncio.sleep(0.05)
+                assert endpoint.bytes_down == 0
+                assert endpoint.is_open()
+                assert not endpoint._transport.is_closing()
+            endpoint.close()
+            await asyncio.sleep(0.05)
+
+    run_both(main)
+
+
+def test_a_transport_that_asyncio_gave_up_is_replaced(run_both):
+    async def main():
+        async with scene(settings=NEVER_QUIET) as it:
+            port = it.endpoint.get_address()[1]
+            it.endpoint._transport.abort()
+            await it.until(lambda: it.status.rebinds and it.state == "healthy")
+            await it.hears()
+            assert it.endpoint.get_address()[1] == port
+            assert it.events[0].cause == "socket lost"
+
+    run_both(main)
+
+
+def test_a_starved_loop_is_no_dead_endpoint(run_both):
+    async def main():
+        settings = dataclasses.replace(QUICK, probe_after=0.1, probe_timeout=0.2, probe_misses=1)
+        async with scene(settings=settings) as it:
+            with starved_loop(seconds=0.4):
+                await asyncio.sleep(5)
+            assert it.status.rearms == it.status.rebinds == 0
+            await it.until(lambda: it.state in ("healthy", "quiet"))
+            await it.hears()
+
+    run_both(main)
+
+
+def test_a_handler_that_raises_is_no_dead_endpoint(run_both):
+    async def main():
+        async with scene() as it:
+            with raising_handler(it.endpoint):
+                for _ in range(5):
+                    say(it.endpoint, b"raises")
+                    await asyncio.sleep(0.5)
+            assert it.status.rearms == it.status.rebinds == 0
+            await it.hears()
+
+    run_both(main)
+
+
+@pytest.mark.parametrize("alarm", [lambda: clock_jump(3600), changed_addresses])
+def test_sleep_and_resume_or_other_addresses_make_it_probe_at_once(run_both, alarm):
+    async def main():
+        async with scene(settings=NEVER_QUIET) as it:
+            with alarm():
+                await it.until(lambda: it.status.probes["answered"])
+            assert it.status.rebinds == it.status.rearms == 0
+            assert it.states == ["quiet", "healthy"]
+
+    run_both(main)
+
+
+def test_after_a_resume_one_missed_probe_is_enough(run_both):
+    async def main():
+        async with scene(settings=NEVER_QUIET) as it:
+            with lost_completion(it.endpoint, until="rebind"), clock_jump(3600):
+                await it.until(lambda: it.status.rebinds and it.state == "healthy")
+                assert it.status.probes["missed"] == 2
+                await it.hears()
+
+    run_both(main)
+
+
+def test_a_port_that_was_taken_is_waited_for_and_the_sends_with_it(run_both):
+    async def main():
+        settings = dataclasses.replace(QUICK, gap_queue=10)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.bind(("127.0.0.1", 0))
+            peer.settimeout(10)
+            async with scene(settings=settings) as it:
+                port = it.endpoint.get_address()[1]
+                with taken_port(it.endpoint):
+                    await it.watchdog.rebind(it.endpoint)
+                    await it.until(lambda: it.status.failed_rebinds >= 3)
+                    assert it.state in ("backing off", "rebinding")
+                    assert it.endpoint.is_open()
+                    assert it.endpoint.get_address()[1] == port
+                    for number in range(15):
+                        it.endpoint.send(peer.getsockname(), b"%d" % number)
+                    assert it.status.lost == 5
+                await it.until(lambda: it.state == "healthy")
+                await it.hears()
+                assert it.endpoint.get_address()[1] == port
+                await asyncio.sleep(0.2)  # the loop's turn, which peer.recv() does not give it
+                assert [peer.recv(99) for _ in range(10)] == [b"%d" % n for n in range(10)]
+                assert it.status.lost == 5
+                (rebound,) = it.all(EventKind.REBOUND)
+                assert (rebound.queued, rebound.lost) == (10, 5)
+
+    run_both(main)
+
+
+def test_another_port_is_taken_where_the_setting_allows_it_and_the_communities_know(run_both):
+    async def main():
+        settings = dataclasses.replace(QUICK, allow_port_change=True)
+        async with scene(settings=settings) as it:
+            port = it.endpoint.get_address()[1]
+            assert it.ear.my_estimated_lan[1] == port
+            with taken_port(it.endpoint):
+                await it.watchdog.rebind()
+                assert it.state == "healthy"
+                moved = it.endpoint.get_address()[1]
+                assert moved != port
+                assert it.ear.my_estimated_lan[1] == moved == it.endpoint._port
+                await it.hears()
+            (event,) = it.all(EventKind.PORT_CHANGED)
+            assert event.port == moved
+            assert it.all(EventKind.REBOUND) == []
+
+    run_both(main)
+
+
+def test_what_is_sent_during_a_rebind_leaves_in_order_and_nothing_is_lost(run_both):
+    async def main():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.bind(("127.0.0.1", 0))
+            peer.settimeout(10)
+            async with scene() as it:
+                sent = 0
+                for _ in range(5):
+                    rebind = asyncio.ensure_future(it.watchdog.rebind())
+                    while not rebind.done():
+                        it.endpoint.send(peer.getsockname(), b"%d" % sent)
+                        sent += 1
+                        await asyncio.sleep(0)
+                    await rebind
+                assert it.status.rebinds == 5
+                assert it.endpoint.bytes_up == sum(len(b"%d" % n) for n in range(sent))
+                assert it.status.lost == 0
+                await asyncio.sleep(0.1)
+            assert [peer.recv(99) for _ in range(sent)] == [b"%d" % n for n in range(sent)]
+
+    run_both(main)
+
+
+def test_what_the_old_socket_had_received_is_heard(run_both):
+    async def main():
+        async with scene(settings=dataclasses.replace(NEVER_QUIET, tick=10.0)) as it:
+            with dead_reader(it.endpoint):
+                say(it.endpoint, *(b"%d" % number for number in range(5)))
+                await asyncio.sleep(0.1)
+                await it.watchdog.rebind()
+                await it.hears(b"last")
+            assert it.ear.heard == [b"0", b"1", b"2", b"3", b"4", b"last"]
+
+    run_both(main)
+
+
+def test_options_and_counters_survive_a_rebind(run_both):
+    async def main():
+        async with scene() as it:
+            sock = it.endpoint._transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            size = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+            await it.hears()
+            down = it.endpoint.bytes_down
+            await it.watchdog.rebind()
+            sock = it.endpoint._transport.get_extra_info("socket")
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST)
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == size
+            assert it.endpoint.bytes_down >= down
+
+    run_both(main)
+
+
+def test_the_owner_may_close_and_open_it_while_it_has_no_socket(run_both):
+    async def main():
+        async with scene() as it:
+            port = it.endpoint.get_address()[1]
+            with taken_port(it.endpoint):
+                await it.watchdog.rebind()
+                await it.until(lambda: it.status.failed_rebinds)
+                it.endpoint.send(("127.0.0.1", 9), b"never leaves")
+                it.endpoint.close()
+                await it.until(lambda: it.state == "unknown")
+            assert not it.endpoint.is_open()
+            assert await it.endpoint.open()
+            assert it.endpoint.get_address()[1] == port
+            await it.until(lambda: it.state == "healthy")
+            await it.hears()
+            assert it.status.lost == 1
+
+    run_both(main)
+
+
+def test_no_more_rebinds_than_the_budget_has(run_both):
+    async def main():
+        settings = dataclasses.replace(QUICK, rebinds_per_hour=2)
+        async with scene(settings=settings) as it:
+            await it.watchdog.rebind()
+            await it.watchdog.rebind()
+            with pytest.raises(RuntimeError, match="rebinds_per_hour=2 is used up"):
+                await it.watchdog.rebind()
+            with lost_completion(it.endpoint, until="rebind"):
+                await it.until(lambda: it.state == "backing off")
+                await asyncio.sleep(2)
+                assert it.status.rebinds == 2
+            await it.until(lambda: it.state == "healthy")
+
+    run_both(main)
+
+
+def test_an_old_socket_is_replaced_while_quiet_and_not_while_busy(run_both):
+    async def main():
+        # Below what users may set, 60 s, so that a test can wait for it.
+        settings = dataclasses.replace(QUICK)
+        object.__setattr__(settings, "max_socket_age", 1.0)
+        async with scene(settings=settings) as it:
+            for number in range(20):
+                await it.hears(b"%d" % number)
+                await asyncio.sleep(0.1)
+            assert it.status.rebinds == 0
+            await it.until(lambda: it.status.rebinds == 1 and it.state == "healthy")
+            assert it.states[0] == "rebinding"
+            assert it.events[0].cause == "socket too old"
+            await it.hears()
+
+    run_both(main)
+
+
+def test_forged_and_replayed_probes_and_a_flood_are_neither_health_nor_death(run_both):
+    async def main():
+        async with scene() as it:
+            probes = []
+            send = it.watchdog._sender.send
+
+            def note(address, data):
+                probes.append(data)
+                send(address, data)
+
+            it.watchdog._sender.send = note  # type: ignore[method-assign]
+            await it.until(lambda: it.status.probes["answered"] >= 2)
+            secret = probes[0][: len(PREFIX)]
+            forged = [secret + secrets.token_bytes(16) for _ in range(20)]
+            noise = [secrets.token_bytes(len(probes[0])) for _ in range(20)]
+
+            def attack():
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attacker:
+                    for data in [*probes, *forged, *noise]:
+                        attacker.sendto(data, address_of(it.endpoint))
+
+            answered = it.status.probes["answered"]
+            attack()
+            await it.until(lambda: it.status.probes["forged"] >= 20 + answered)
+            assert it.status.probes["answered"] - answered <= 1  # a probe of its own
+            # On a deaf endpoint they make no difference: what is not heard proves nothing.
+            with lost_completion(it.endpoint, until="rebind"):
+                while not it.status.rebinds:
+                    attack()
+                    await asyncio.sleep(0.05)
+            await it.until(lambda: it.state == "healthy")
+            assert it.status.rebinds == 1
+            assert it.states[-5:] == ["quiet", "suspect", "re-arming", "rebinding", "healthy"]
+
+    run_both(main)
+
+
+def test_a_listener_to_everything_is_not_handed_the_probes(run_both):
+    async def main():
+        from ipv8.messaging.interfaces.endpoint import EndpointListener
+
+        heard = []
+
+        class Answerer(EndpointListener):  # type: ignore[misc]
+            def on_packet(self, packet):
+                heard.append(packet[1])
+                self.endpoint.send(packet[0], b"an answer")
+
+        async with scene() as it:
+            it.endpoint.add_listener(Answerer(it.endpoint))
+            await it.until(lambda: it.status.probes["answered"] >= 2)
+            assert heard == []
+            say(it.endpoint, b"to all")
+            await it.until(lambda: heard)
+
+    run_both(main)
+
+
+def test_it_leaves_no_trace_in_an_endpoint(run_both):
+    async def main():
+        endpoint = new_endpoint()
+        assert await endpoint.open()
+        before = {name: value for name, value in vars(endpoint).items() if name != "bytes_down"}
+        prefixes, listeners = dict(endpoint._prefix_map), list(endpoint._listeners)
+        async with Watchdog(endpoint, QUICK) as watchdog:
+            while watchdog.status().endpoints[0].probes["answered"] < 2:
+                await asyncio.sleep(0.05)
+        after = {name: value for name, value in vars(endpoint).items() if name != "bytes_down"}
+        assert {**before, "_prefix_map": prefixes, "_listeners": listeners} == after
+        endpoint.close()
+        await asyncio.sleep(0.05)
+
+    run_both(main)
+
+
+def test_when_it_stops_in_a_gap_the_endpoint_is_closed_and_can_be_opened(run_both):
+    async def main():
+        endpoint = new_endpoint()
+        assert await endpoint.open()
+        with taken_port(endpoint):
+            async with Watchdog(endpoint, QUICK) as watchdog:
+                await watchdog.rebind()
+            assert not endpoint.is_open()
+        assert await endpoint.open()
+        endpoint.close()
+        await asyncio.sleep(0.05)
+
+    run_both(main)
+
+
+def test_an_endpoint_of_an_unknown_class_is_left_alone_and_named(run):
+    async def main():
+        class Other:
+            pass
+
+        other = Other()
+        async with Watchdog(other, QUICK) as watchdog:
+            await asyncio.sleep(0.2)
+            assert watchdog.status().unwatched == ("Other",)
+            assert watchdog.status().endpoints == ()
+            with pytest.raises(ValueError, match="is not watched here"):
+                watchdog.probe(other)
+        assert vars(other) == {}
+
+    run(main)
+
+
+def test_its_status_is_plain_data(run):
+    async def main():
+        async with scene() as it:
+            import json
+
+            await it.watchdog.rebind()
+            await it.hears()
+            data = json.loads(json.dumps(it.watchdog.status().as_dict()))
+            assert data["endpoints"][0]["endpoint"] == "UDPEndpoint"
+            assert data["endpoints"][0]["rebinds"] == 1
+            assert [event["kind"] for event in data["history"]][:2] == ["state", "rebound"]
+
+    run(main)
+
+
+def test_what_a_callback_for_events_raises_stops_nothing(run_both):
+    async def main():
+        async with scene() as it:
+
+            def fails(_event):
+                raise RuntimeError("the callback's own fault")
+
+            it.watchdog._telling.callbacks.insert(0, fails)
+            await it.watchdog.rebind()
+            await it.hears()
+
+    run_both(main)
+
+
+def test_the_settings_are_by_default_those_of_install(run):
+    import tribler_udp_fix
+
+    async def main():
+        tribler_udp_fix.install(QUICK)
+        async with scene() as it:
+            assert Watchdog(it.endpoint)._settings == QUICK
+
+    run(main)
+    tribler_udp_fix.install(Settings())

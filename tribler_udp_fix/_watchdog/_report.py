@@ -1,0 +1,69 @@
+"""How the endpoints under watch are doing, as plain data."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from tribler_udp_fix._watchdog._events import Event
+
+
+@dataclasses.dataclass(frozen=True)
+class EndpointStatus:
+    """One endpoint, at one moment.
+
+    endpoint: its class. address: what it is bound to, ``(host, port)``.
+    state: healthy, quiet, suspect, re-arming, rebinding, backing off or unknown; and since when,
+        in seconds.
+    last_heard: when its callback last ran, in seconds since the epoch; None for never.
+    probes: how many were sent, answered, missed, late, forged and unsent.
+    errors: the errors of its sockets, by Winsock number.
+    rearms, rebinds, failed_rebinds: how often each was done.
+    lost: datagrams that were not sent because there was no socket.
+    """
+
+    endpoint: str
+    address: tuple[str, int]
+    state: str
+    seconds_in_state: float
+    last_heard: float | None
+    probes: dict[str, int]
+    errors: dict[int, int]
+    rearms: int
+    rebinds: int
+    failed_rebinds: int
+    lost: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as a dict that JSON can hold: error numbers are strings there."""
+        errors = {str(number): count for number, count in self.errors.items()}
+        return {**dataclasses.asdict(self), "errors": errors, "address": list(self.address)}
+
+
+@dataclasses.dataclass(frozen=True)
+class WatchdogStatus:
+    """What ``Watchdog.status()`` returns.
+
+    unwatched: the classes of endpoints that are unknown, and left alone.
+    loop: the class of the event loop. lag: by how many seconds its last look at the endpoints was
+        late. wakeups_renewed: how often its wake-up sockets were replaced.
+    history: the newest events, oldest first.
+    """
+
+    endpoints: tuple[EndpointStatus, ...]
+    unwatched: tuple[str, ...]
+    loop: str
+    lag: float
+    wakeups_renewed: int
+    history: tuple[Event, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain dicts, lists, strings and numbers, for JSON."""
+        return {
+            "endpoints": [endpoint.as_dict() for endpoint in self.endpoints],
+            "unwatched": list(self.unwatched),
+            "loop": self.loop,
+            "lag": self.lag,
+            "wakeups_renewed": self.wakeups_renewed,
+            "history": [event.as_dict() for event in self.history],
+        }

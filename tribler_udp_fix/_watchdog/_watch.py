@@ -1,0 +1,307 @@
+"""One endpoint under watch: tells the policy what happens to it, and does what the policy says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from typing import Any, Callable, Iterator, NamedTuple
+
+from tribler_udp_fix._settings import Settings
+from tribler_udp_fix._watchdog._events import Event, EventKind, Telling, logger
+from tribler_udp_fix._watchdog._leaf import EndpointGone, Leaf
+from tribler_udp_fix._watchdog._policy import (
+    REBIND_TIMEOUT,
+    Action,
+    Input,
+    Limits,
+    Policy,
+    State,
+)
+from tribler_udp_fix._watchdog._probe import Prober, ProbeSender
+from tribler_udp_fix._watchdog._reader import Reading
+
+# A loop that is late by this share of a probe's time may have kept the probe waiting.
+LAG = 0.5
+
+AGAIN = 60.0  # seconds until an endpoint is looked at again that nobody could look at
+
+_DEAF = (State.REARMING, State.REBINDING, State.BACKING_OFF)
+
+
+class Surroundings(NamedTuple):
+    """What the endpoints of one watchdog share. ``lagged_at`` says when the loop was last late."""
+
+    loop: asyncio.AbstractEventLoop
+    settings: Settings
+    sender: ProbeSender
+    telling: Telling
+    lagged_at: Callable[[], float]
+
+
+class Watch:
+    """Watches one endpoint, from ``start()`` to ``stop()``, on the loop's own thread."""
+
+    def __init__(self, leaf: Leaf, surroundings: Surroundings) -> None:
+        self.leaf = leaf
+        self.rearms = self.rebinds = self.failed_rebinds = 0
+        self.missed = self.unsent = 0
+        self.broken = False
+        self.last_heard: float | None = None  # time.time()
+        self.prober = Prober(leaf.endpoint, surroundings.sender, self._answered)
+        self._loop, self._settings, _, self._telling, self._lagged_at = surroundings
+        now = self._loop.time()
+        self.policy = Policy(_limits(self._settings, leaf.rebinds), random.random, now)
+        self._name = type(leaf.endpoint).__name__
+        self.address: Any = None
+        self._heard_at = self._entered = self._born = now
+        self._bytes = self._traffic()
+        self._socket = leaf.socket_id()
+        self._probed_at: float | None = None  # while a probe is on its way
+        self._timer: asyncio.TimerHandle | None = None
+        self._rebinding: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._entered = self._loop.time()
+        if self.leaf.is_open():
+            self._locate()
+            self.prober.attach()
+        self._schedule()
+
+    async def stop(self) -> None:
+        """End to watch; an endpoint that is without a socket then is closed."""
+        if self._rebinding is not None:
+            await asyncio.wait([self._rebinding], timeout=REBIND_TIMEOUT)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.prober.detach()
+        self.leaf.abandon()
+
+    @property
+    def name(self) -> str:
+        """Its class and address."""
+        host, port = (self.address or ("", 0))[:2]
+        return f"{self._name} {f'[{host}]' if ':' in host else host}:{port}"
+
+    @property
+    def seconds_in_state(self) -> float:
+        """How long its state has been what it is."""
+        return self._loop.time() - self._entered
+
+    def look(self, now: float) -> None:
+        """See what can be seen without a probe. It costs a busy endpoint a few attributes."""
+        with self._guarded():
+            self._look(now)
+
+    def alert(self, event: Input, cause: str = "") -> None:
+        """The clock jumped, the addresses changed, or somebody asks."""
+        with self._guarded():
+            if self.leaf.is_open():
+                self._feed(event, self._loop.time(), cause)
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Whatever the endpoint raises ends neither the watchdog nor the program."""
+        try:
+            yield
+        except Exception:  # of any class that claims to be an endpoint
+            if not self.broken:
+                self.broken = True
+                logger.exception("%s cannot be watched as it is; trying again later", self.name)
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_later(AGAIN, self._due)
+        else:
+            self.broken = False
+
+    def _look(self, now: float) -> None:
+        if self._rebinding is not None:
+            return
+        if not self.leaf.is_open():
+            if self.policy.state is not State.UNKNOWN:
+                self._feed(Input.CLOSED, now)
+            return
+        if self.leaf.socket_id() != self._socket:
+            self._socket, self._born = self.leaf.socket_id(), now
+        heard = self._note_traffic(now)
+        reading = self.leaf.reading()
+        if reading is Reading.GONE:
+            self._feed(Input.LOST, now)
+        elif reading is Reading.NOT_ARMED:
+            self._feed(Input.DISARMED, now)
+        elif heard and self.policy.state is not State.HEALTHY:
+            self._feed(Input.TRAFFIC, now)
+
+    def _due(self) -> None:
+        self._timer = None
+        with self._guarded():
+            self._time_is_up(self._loop.time())
+
+    def _time_is_up(self, now: float) -> None:
+        if not self.leaf.is_open():
+            self._feed(Input.CLOSED, now)
+        elif self.policy.state is State.HEALTHY:
+            self._note_traffic(now)
+            # As if the traffic had been reported when it came: a busy endpoint costs this much.
+            self.policy.feed(Input.TRAFFIC, self._heard_at)
+            if self.policy.deadline > now:
+                self._schedule()
+            else:
+                self._feed(Input.AGED if self._is_aged(now) else Input.TIME, now)
+        elif self._probed_at is None:
+            self._feed(Input.TIME, now)
+        elif self._was_late(now):
+            self._feed(Input.LATE, now)
+        else:
+            self.missed += 1
+            self._feed(Input.MISSED, now)
+
+    def _feed(self, event: Input, now: float, cause: str = "") -> None:
+        before = self.policy.state
+        action = self.policy.feed(event, now)
+        state = self.policy.state
+        if state is not before:
+            self._tell_state(before, state, cause or event.value, now)
+        if state is not before or action is not Action.WAIT:
+            self._probed_at = None
+        if action is Action.REARM:
+            self._rearm(cause or event.value)
+        if action in (Action.REARM, Action.PROBE):
+            self._probe(now)
+        elif action is Action.REBIND:
+            self._start_to_rebind(cause or event.value)
+        self._schedule()
+
+    def _probe(self, now: float) -> None:
+        try:
+            self._locate()
+        except OSError:
+            self._loop.call_soon(self._lose)  # a dead handle; not from within the policy's step
+            return
+        self._probed_at = now
+        try:
+            self.prober.send(self.address)
+        except OSError:
+            self.unsent += 1
+            self._probed_at = float("-inf")  # before any lag: its silence proves nothing
+
+    def _lose(self) -> None:
+        if self.leaf.is_open():
+            self._feed(Input.LOST, self._loop.time())
+
+    def _answered(self) -> None:
+        now = self._loop.time()
+        self._heard(now)
+        self._feed(Input.ANSWERED, now)
+
+    def _rearm(self, cause: str) -> None:
+        if self.leaf.rearm():
+            self.rearms += 1
+            self._tell(logging.WARNING, EventKind.REARMED, cause)
+
+    def _start_to_rebind(self, cause: str) -> None:
+        if self._rebinding is not None:  # the loop was too late to end it in time
+            return
+        self.prober.expire()
+        self._rebinding = self._loop.create_task(self._rebind(cause))
+
+    async def _rebind(self, cause: str) -> None:
+        event = Input.REBOUND
+        try:
+            done = await asyncio.wait_for(self.leaf.rebind(), REBIND_TIMEOUT - 1)
+        except EndpointGone:
+            event = Input.CLOSED
+        except Exception as exc:  # whatever it was, the next try comes
+            event = Input.FAILED
+            self.failed_rebinds += 1
+            reason = " ".join(f"{type(exc).__name__}: {exc}".split())
+            self._tell(logging.WARNING, EventKind.REBIND_FAILED, reason)
+        else:
+            self.rebinds += 1
+            self._locate()
+            kind = EventKind.PORT_CHANGED if done.moved else EventKind.REBOUND
+            self._tell(
+                logging.WARNING,
+                kind,
+                cause,
+                seconds=done.seconds,
+                queued=done.queued,
+                lost=done.lost,
+            )
+            self._bytes = self._traffic()
+        finally:
+            self._rebinding = None
+        self._feed(event, self._loop.time())
+
+    def _schedule(self) -> None:
+        # One timer at a time; one that is early enough looks again when it is due.
+        if self._timer is not None:
+            if self._timer.when() == self.policy.deadline:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self.policy.deadline, self._due)
+
+    def _traffic(self) -> int:
+        """What was heard besides our own prefix, be it a probe, a forged one, or a replay."""
+        return self.leaf.heard() - self.prober.bytes_heard
+
+    def _note_traffic(self, now: float) -> bool:
+        heard = self._traffic()
+        if heard == self._bytes:
+            return False
+        was_reset = heard <= 0  # reset_byte_counters(), and nothing heard since
+        self._bytes = heard
+        if not was_reset:
+            self._heard(now)
+        return not was_reset
+
+    def _heard(self, now: float) -> None:
+        self._heard_at = now
+        self.last_heard = time.time()
+
+    def _was_late(self, now: float) -> bool:
+        limit = LAG * self._settings.probe_timeout
+        assert self._probed_at is not None
+        return now - self.policy.deadline > limit or self._lagged_at() > self._probed_at
+
+    def _is_aged(self, now: float) -> bool:
+        age = self._settings.max_socket_age
+        return bool(age) and now - self._born >= age
+
+    def _locate(self) -> None:
+        self.address = self.leaf.address()
+
+    def _tell_state(self, before: State, state: State, cause: str, now: float) -> None:
+        lasted, self._entered = now - self._entered, now
+        # Quiet and healthy take turns on an idle endpoint, which is no news.
+        news = not {state, before} <= {State.HEALTHY, State.QUIET}
+        level = logging.WARNING if state in _DEAF else logging.INFO if news else logging.DEBUG
+        self._tell(
+            level,
+            EventKind.STATE,
+            cause,
+            state=state.value,
+            previous=before.value,
+            seconds=lasted,
+        )
+
+    def _tell(self, level: int, kind: EventKind, cause: str, **more: Any) -> None:
+        port = self.address[1] if self.address else 0
+        event = Event(time.time(), kind, self.name, cause=cause, port=port, **more)
+        self._telling.tell(level, event)
+
+
+def _limits(settings: Settings, rebinds: bool) -> Limits:
+    return Limits(
+        settings.probe_after,
+        settings.probe_timeout,
+        settings.probe_misses,
+        settings.jitter,
+        settings.rebinds_per_hour,
+        settings.retry_cap,
+        rebinds,
+    )

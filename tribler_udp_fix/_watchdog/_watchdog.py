@@ -1,0 +1,229 @@
+"""Watches the endpoints of one IPv8 instance, on its event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any, Callable
+
+from tribler_udp_fix._ipv8._error_counts import errors_of
+from tribler_udp_fix._ipv8._leaves import leaves
+from tribler_udp_fix._ipv8._udp import UdpLeaf
+from tribler_udp_fix._settings import Settings, current_settings
+from tribler_udp_fix._wakeup import renew_wakeup, wakeup_fault
+from tribler_udp_fix._watchdog._addresses import AddressWatch
+from tribler_udp_fix._watchdog._clocks import SleepClock
+from tribler_udp_fix._watchdog._events import Event, EventKind, Telling, logger
+from tribler_udp_fix._watchdog._policy import Input, State
+from tribler_udp_fix._watchdog._probe import ProbeSender
+from tribler_udp_fix._watchdog._report import EndpointStatus, WatchdogStatus
+from tribler_udp_fix._watchdog._watch import LAG, Surroundings, Watch
+
+WAKEUP_PAUSE = 5.0  # seconds between two new pairs of wake-up sockets
+
+running: set[Watchdog] = set()
+"""The watchdogs between ``start()`` and ``stop()``, of every event loop in the process."""
+
+
+class Watchdog:
+    """Proves that each endpoint of an IPv8 instance hears, and mends the one that does not.
+
+    *endpoint* is what ``IPv8.endpoint`` is, or any one endpoint: those with a socket are found
+    through Statistics, Tunnel and Dispatcher endpoints; each is watched, and heals, on its own.
+    Classes that are unknown are left alone, and named in ``status().unwatched``.
+
+    *on_event* is called with each ``Event``, on the event loop. *settings* are by default those of
+    ``tribler_udp_fix.install()``.
+
+    Use it as an asynchronous context manager, or call ``start()`` and ``stop()``: after the
+    endpoint was opened, before it is closed, on the loop that it was opened on.
+    """
+
+    def __init__(
+        self,
+        endpoint: Any,
+        settings: Settings | None = None,
+        on_event: Callable[[Event], object] | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._settings = settings or current_settings()
+        self._telling = Telling()
+        if on_event is not None:
+            self._telling.callbacks.append(on_event)
+        self._sleep_clock = SleepClock()
+        self._addresses = AddressWatch()
+        self._sender = ProbeSender()
+        self._watches: list[Watch] = []
+        self._unwatched: tuple[str, ...] = ()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ticker: asyncio.TimerHandle | None = None
+        self._blind = False
+        self._lag = 0.0
+        self._lagged_at = 0.0
+        self._wakeups_renewed = 0
+        self._wakeup_due = float("-inf")
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that it runs on; RuntimeError before ``start()``."""
+        if self._loop is None:
+            raise RuntimeError("the watchdog has not been started")
+        return self._loop
+
+    async def __aenter__(self) -> Watchdog:
+        """Start to watch."""
+        self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop."""
+        await self.stop()
+
+    def start(self) -> None:
+        """Watch from now on. Call it on the running event loop; twice is once."""
+        if self in running:
+            return
+        self._loop = loop = asyncio.get_running_loop()
+        self._lagged_at = loop.time()
+        found = leaves(self._endpoint)
+        self._unwatched = found.unknown
+        around = Surroundings(
+            loop, self._settings, self._sender, self._telling, lambda: self._lagged_at
+        )
+        self._watches = [
+            *(Watch(UdpLeaf(leaf, self._settings), around) for leaf in found.udp),
+        ]
+        for watch in self._watches:
+            watch.start()
+        running.add(self)
+        self._ticker = loop.call_later(self._settings.tick, self._tick, loop.time())
+
+    async def stop(self) -> None:
+        """Watch no more, and leave no trace in the endpoints. A rebind under way ends first."""
+        if self not in running:
+            return
+        running.discard(self)
+        assert self._ticker is not None
+        self._ticker.cancel()
+        for watch in self._watches:
+            await watch.stop()
+        self._sender.close()
+
+    def probe(self, endpoint: Any = None) -> None:
+        """Probe *endpoint*, or all of them, now; the outcome is an event, and in ``status()``."""
+        for watch in self._chosen(endpoint):
+            if watch.policy.state in (State.HEALTHY, State.BACKING_OFF, State.UNKNOWN):
+                watch.alert(Input.TIME, "asked for")
+
+    async def rebind(self, endpoint: Any = None) -> None:
+        """Give *endpoint*, or each, a new socket at the same port, and wait for the proof.
+
+        Raises RuntimeError, and does nothing, where that is not allowed: ``rebinds_per_hour`` is
+        used up, or it is a Rust endpoint and ``rebind_rust`` is off. Returns when each is proved,
+        or has failed and goes on trying; ``status()`` tells.
+        """
+        chosen = self._chosen(endpoint)
+        now = asyncio.get_running_loop().time()
+        for watch in chosen:
+            if not watch.policy.may_rebind(now):
+                why = (
+                    f"rebinds_per_hour={self._settings.rebinds_per_hour} is used up"
+                    if watch.leaf.rebinds
+                    else "rebind_rust is off"
+                )
+                raise RuntimeError(f"{watch.name} is not rebound: {why}")
+        for watch in chosen:
+            watch.alert(Input.ASKED)
+        for watch in chosen:
+            while watch.policy.state is State.REBINDING:
+                await asyncio.sleep(0.01)
+
+    def status(self) -> WatchdogStatus:
+        """How the endpoints are doing, now."""
+        return WatchdogStatus(
+            endpoints=tuple(map(_status_of, self._watches)),
+            unwatched=self._unwatched,
+            loop=type(self._loop).__name__ if self._loop else "",
+            lag=self._lag,
+            wakeups_renewed=self._wakeups_renewed,
+            history=tuple(self._telling.history),
+        )
+
+    def _chosen(self, endpoint: Any) -> list[Watch]:
+        if endpoint is None:
+            return self._watches
+        found = leaves(endpoint)
+        chosen = [w for w in self._watches if w.leaf.endpoint in (*found.udp, *found.rust)]
+        if not chosen:
+            raise ValueError(f"{endpoint!r} is not watched here: allowed is an endpoint that is")
+        return chosen
+
+    def _tick(self, since: float) -> None:
+        loop = self.loop
+        now = loop.time()
+        self._ticker = loop.call_later(self._settings.tick, self._tick, now)
+        self._lag = max(0.0, now - since - self._settings.tick)
+        if self._lag > LAG * self._settings.probe_timeout:
+            self._lagged_at = now
+        try:
+            self._look_around()
+        except Exception:  # of a loop or machine of unknown make; the endpoints come all the same
+            if not self._blind:
+                self._blind = True
+                logger.exception("could not look at the event loop and the machine")
+        for watch in self._watches:
+            watch.look(now)
+
+    def _look_around(self) -> None:
+        """See to what all endpoints share: the loop's wake-up, the clocks, the addresses."""
+        self._look_at_wakeup()
+        jump = self._sleep_clock.jumped()
+        if jump:
+            self._alert(Input.JUMPED, EventKind.RESUMED, f"the clock jumped by {jump:.1f} s")
+        changed = self._addresses.changed()
+        if changed:
+            self._alert(Input.MOVED, EventKind.ADDRESSES, changed)
+
+    def _look_at_wakeup(self) -> None:
+        now = self.loop.time()
+        fault = wakeup_fault(self.loop) if now >= self._wakeup_due else None
+        if fault is None:
+            return
+        # A driver that cuts each new pair as well must not keep the loop at it.
+        self._wakeup_due = now + WAKEUP_PAUSE
+        renew_wakeup(self.loop)
+        self._wakeups_renewed += 1
+        self._tell(EventKind.WAKEUP_RENEWED, fault)
+
+    def _alert(self, event: Input, kind: EventKind, cause: str) -> None:
+        self._tell(kind, cause)
+        for watch in self._watches:
+            watch.alert(event)
+
+    def _tell(self, kind: EventKind, cause: str) -> None:
+        self._telling.tell(logging.WARNING, Event(time.time(), kind, cause=cause))
+
+
+def _status_of(watch: Watch) -> EndpointStatus:
+    prober = watch.prober
+    return EndpointStatus(
+        endpoint=type(watch.leaf.endpoint).__name__,
+        address=(watch.address or ("", 0))[:2],
+        state=watch.policy.state.value,
+        seconds_in_state=watch.seconds_in_state,
+        last_heard=watch.last_heard,
+        probes={
+            "sent": prober.sent,
+            "answered": prober.answered,
+            "missed": watch.missed,
+            "late": prober.late,
+            "forged": prober.forged,
+            "unsent": watch.unsent,
+        },
+        errors=errors_of(watch.leaf.endpoint),
+        rearms=watch.rearms,
+        rebinds=watch.rebinds,
+        failed_rebinds=watch.failed_rebinds,
+        lost=watch.leaf.lost,
+    )
