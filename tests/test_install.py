@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import tribler_udp_fix
+from tribler_udp_fix._faults import IPV8_FAULTS
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="tests/windows shows what happens where there is a Proactor"
@@ -23,9 +24,9 @@ def test_without_a_proactor_asyncio_is_left_alone_and_the_status_says_so():
     done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
     status, imported = json.loads(done.stdout)
     states = {r["fault"]: (r["state"], r["reason"]) for r in status["repairs"]}
-    assert [states.pop(fault) for fault in ("F13", "F15")] == [
+    assert [states.pop(fault) for fault in IPV8_FAULTS] == [
         ("off", "pyipv8 is not imported")
-    ] * 2
+    ] * len(IPV8_FAULTS)
     assert set(states.values()) == {("not needed", "no Proactor")}
     assert imported == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 
@@ -9,14 +10,13 @@ from tribler_udp_fix._counters import COUNTERS
 from tribler_udp_fix._faults import FAULTS, IPV8_FAULTS
 from tribler_udp_fix._ipv8._imports import IPv8Finder, IPv8Repairs, wait_for_imports
 from tribler_udp_fix._repair_set import RepairSet, State
-from tribler_udp_fix._settings import Settings
+from tribler_udp_fix._settings import Settings, current_settings, use_settings
 from tribler_udp_fix._status import NOT_NEEDED, OFF, RepairStatus, Status
 
 _NO_PROACTOR: State = (NOT_NEEDED, "no Proactor")
 _NOT_INSTALLED: State = (OFF, "not installed")
 
 _lock = threading.RLock()
-_settings = Settings()
 _installed = False
 _asyncio: RepairSet | None = None  # made by the first install(): it imports asyncio
 _ipv8 = IPv8Repairs()
@@ -32,7 +32,7 @@ def install(settings: Settings | None = None) -> Status:
     are taken back and the exception is raised. Where there is no Proactor asyncio is left alone.
     IPv8 is repaired on every platform, when the program has imported it, and never imported here.
     """
-    global _installed, _settings
+    global _installed
     if sys.platform == "win32":
         # Before the lock: the startup hook installs while it holds asyncio's import lock.
         import asyncio  # noqa: F401
@@ -43,7 +43,7 @@ def install(settings: Settings | None = None) -> Status:
     with _lock:
         _finder.enter()  # another thread may have uninstalled in between
         if settings is not None:
-            _settings = settings
+            use_settings(settings)
         if not _installed:
             try:
                 _install()
@@ -78,7 +78,9 @@ def status() -> Status:
             for faults, state in ((FAULTS, _asyncio_state), (IPV8_FAULTS, _ipv8.state))
             for fault in faults.values()
         )
-        return Status(_installed, _settings, repairs, COUNTERS.as_dict())
+        watching = sys.modules.get("tribler_udp_fix._watchdog._watchdog")
+        watchdogs = tuple(dog.status() for dog in list(watching.running)) if watching else ()
+        return Status(_installed, current_settings(), repairs, COUNTERS.as_dict(), watchdogs)
 
 
 def _asyncio_state(fault: str) -> State:
@@ -94,13 +96,16 @@ def _asyncio_state(fault: str) -> State:
 
 
 def _install() -> None:
+    logger = logging.getLogger("tribler_udp_fix")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)  # Tribler's builds have the root logger at CRITICAL
     if sys.platform == "win32":
         global _asyncio
         # Imports asyncio and, by applying, wrapt: not before somebody asks for a repair.
         if _asyncio is None:
             from tribler_udp_fix._proactor import repairs
 
-            _asyncio = RepairSet(repairs(lambda: _settings))
+            _asyncio = RepairSet(repairs(current_settings))
         _asyncio.install()
     _ipv8.install()
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tribler_udp_fix._settings import Settings
+
+if TYPE_CHECKING:
+    from tribler_udp_fix._watchdog._report import WatchdogStatus
 
 APPLIED = "applied"
 NOT_NEEDED = "not needed"
@@ -35,13 +38,15 @@ class Status:
 
     ``counters`` holds counts since the process started: ``receive_errors`` and ``send_errors`` by
     Winsock number, ``receives_rearmed``, ``datagrams_dropped`` and ``dropped_by_reason``, and
-    the outcome of each switch that ``prevent_icmp_errors`` asked for.
+    the outcome of each switch that ``prevent_icmp_errors`` asked for. ``watchdogs`` are those that
+    run, of every event loop.
     """
 
     installed: bool
     settings: Settings
     repairs: tuple[RepairStatus, ...]
     counters: dict[str, Any]
+    watchdogs: tuple[WatchdogStatus, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain dicts, lists, strings and numbers, for JSON."""
@@ -51,4 +56,5 @@ class Status:
             "settings": dataclasses.asdict(self.settings),
             "repairs": [dataclasses.asdict(repair) for repair in self.repairs],
             "counters": self.counters,
+            "watchdogs": [watchdog.as_dict() for watchdog in self.watchdogs],
         }

@@ -59,25 +59,28 @@ class IPv8Repairs:
         self._unknown.clear()
         for repairs in self._sets.values():
             repairs.uninstall()
+        service = sys.modules.get("tribler_udp_fix._ipv8._service")
+        if service is not None:
+            service.stop_all()
 
     def state(self, fault: str) -> State:
         """How the repairs of *fault* stand, the most telling of them first."""
         states = [
-            self._state_of(module)
+            self._state_of(module, fault)
             for module, target in TARGETS.items()
-            if target.fault == fault and is_loaded(module)
+            if fault in target.faults and is_loaded(module)
         ]
         if not states:
             return _NOT_IMPORTED
         states.sort(key=lambda state: _MOST_TELLING_FIRST.index(state[0]))
         return states[0][0], "; ".join(dict.fromkeys(reason for _, reason in states))
 
-    def _state_of(self, module: str) -> State:
+    def _state_of(self, module: str, fault: str) -> State:
         if module in self._unknown:
             return self._unknown[module]
         repairs = self._sets.get(loaded_class(module, TARGETS[module].cls))
         states = repairs.states if repairs else {}
-        return states.get(TARGETS[module].fault, (OFF, "not installed"))
+        return states.get(fault, (OFF, "not installed"))
 
 
 def wait_for_imports() -> None:

@@ -10,22 +10,24 @@ DISPATCHER = "ipv8.messaging.interfaces.dispatcher.endpoint"
 STATISTICS = "ipv8.messaging.interfaces.statistics_endpoint"
 TUNNEL = "ipv8.messaging.anonymization.endpoint"
 RUST = "ipv8_rust_tunnels.endpoint"
+SERVICE = "ipv8_service"
 
 
 class Target(NamedTuple):
-    """A class that is repaired, and the fault of the catalogue that it has."""
+    """A class that is repaired, and the faults of the catalogue that it has."""
 
     cls: str
-    fault: str
+    faults: tuple[str, ...]
 
 
 # By the module whose import is waited for. A further one needs its repair in _repairs.py.
-# IPv8.start() and stop() would be in "ipv8_service", which puts __main__ in its own place in
-# sys.modules where that has a global IPv8: there is no import to be told of then.
+# "ipv8_service" puts __main__ in its own place in sys.modules where that has a global IPv8: what
+# is there is then another class, and is left alone.
 TARGETS: dict[str, Target] = {
-    UDP: Target("UDPEndpoint", "F13"),
-    STATISTICS: Target("StatisticsEndpoint", "F15"),
-    TUNNEL: Target("TunnelEndpoint", "F15"),
+    UDP: Target("UDPEndpoint", ("F13",)),
+    STATISTICS: Target("StatisticsEndpoint", ("F15",)),
+    TUNNEL: Target("TunnelEndpoint", ("F15",)),
+    SERVICE: Target("IPv8", ("F11", "F12")),
 }
 
 

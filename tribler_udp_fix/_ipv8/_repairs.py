@@ -9,24 +9,25 @@ import asyncio
 from typing import Any, Callable, Dict, Tuple
 
 from tribler_udp_fix._ipv8._error_counts import count_error
-from tribler_udp_fix._ipv8._names import STATISTICS, TARGETS, TUNNEL, UDP, loaded_class
+from tribler_udp_fix._ipv8._names import SERVICE, STATISTICS, TARGETS, TUNNEL, UDP, loaded_class
 from tribler_udp_fix._ipv8._opening import open_endpoint
 from tribler_udp_fix._patching import Check, Inherited, OneOf, Patch, Repair, Shape, home_of
 
 Args = Tuple[Any, ...]
 Kwargs = Dict[str, Any]
+Faults = Tuple[str, ...]
 
 
 def repair_of(module: str) -> Repair:
     """The repair for a module of ``TARGETS`` that is imported; raises LookupError if unknown."""
-    name, fault = TARGETS[module]
+    name, faults = TARGETS[module]
     cls = loaded_class(module, name)
     if cls is None:
         raise LookupError(f"there is no class {name} in {module}")
-    return _MAKERS[module](cls, fault)
+    return _MAKERS[module](cls, faults)
 
 
-def _udp_repair(cls: type, fault: str) -> Repair:
+def _udp_repair(cls: type, faults: Faults) -> Repair:
     """``open()`` replaced (F13), and ``error_received()`` heard, which nobody listened to."""
 
     def open_(_wrapped: Callable[..., Any], endpoint: Any, _args: Args, _kwargs: Kwargs) -> Any:
@@ -65,7 +66,7 @@ def _udp_repair(cls: type, fault: str) -> Repair:
     )
     how = "open() leaks no socket and tells when it failed; errors are counted"
     patches = (Patch(cls, "open", open_), Patch(cls, "error_received", error_received))
-    return Repair(how, (fault,), shapes, patches)
+    return Repair(how, faults, shapes, patches)
 
 
 # What passes on everything that it does not have itself, __getattribute__(), passes on nothing
@@ -78,7 +79,7 @@ _LISTENING = {
 }
 
 
-def _forwarding_repair(cls: type, fault: str) -> Repair:
+def _forwarding_repair(cls: type, faults: Faults) -> Repair:
     """Listeners passed on to the endpoint behind this one, where a base class keeps them (F15)."""
 
     def forward(name: str) -> Patch:
@@ -93,11 +94,11 @@ def _forwarding_repair(cls: type, fault: str) -> Repair:
     wrong = [name for name, home in kept.items() if home is not cls]
     if not wrong:
         reason = f"{cls.__name__} of this pyipv8 passes listeners on"
-        return Repair("", (fault,), _passes_on(cls, kept), not_needed=reason)
+        return Repair("", faults, _passes_on(cls, kept), not_needed=reason)
     shapes = [Shape(kept[name], name, _LISTENING[name], _KEEPS[name]) for name in wrong]
     how = f"{cls.__name__} passes on {', '.join(wrong)}"
     init = Shape(cls, "__init__", ["self", "endpoint"], ["endpoint"])
-    return Repair(how, (fault,), (init, *shapes), tuple(map(forward, wrong)))
+    return Repair(how, faults, (init, *shapes), tuple(map(forward, wrong)))
 
 
 _KEEPS = {
@@ -114,8 +115,27 @@ def _passes_on(cls: type, kept: dict[str, type]) -> tuple[Check, ...]:
     return (Shape(cls, "__getattribute__", ["self", "item"], ["AttributeError", "endpoint"]),)
 
 
-_MAKERS: dict[str, Callable[[type, str], Repair]] = {
+def _service_repair(cls: type, faults: Faults) -> Repair:
+    """The watchdog, attached when an instance has started and detached before it stops."""
+    from tribler_udp_fix._ipv8 import _service
+
+    shapes = (
+        Shape(cls, "start", ["self"], ["endpoint", "open"], coroutine=True),
+        OneOf(
+            (
+                Shape(cls, "stop", ["self", "stop_loop"], ["endpoint", "close"], coroutine=True),
+                Shape(cls, "stop", ["self"], ["endpoint", "close"], coroutine=True),
+            )
+        ),
+    )
+    how = "each IPv8 instance is watched, from its start to its stop"
+    patches = (Patch(cls, "start", _service.start), Patch(cls, "stop", _service.stop))
+    return Repair(how, faults, shapes, patches)
+
+
+_MAKERS: dict[str, Callable[[type, Faults], Repair]] = {
     UDP: _udp_repair,
     STATISTICS: _forwarding_repair,
     TUNNEL: _forwarding_repair,
+    SERVICE: _service_repair,
 }
