@@ -2,6 +2,9 @@
 
 The names below are loaded when they are first used: importing this package imports nothing else,
 so that the startup hook costs a program without asyncio next to nothing.
+
+pytest, which finds a plugin in here, need not warn that it came too late to rewrite the assertions
+of a package that the hook has imported: PYTEST_DONT_REWRITE
 """
 
 # Neither "from __future__ import annotations" nor typing: importing the package would import them.

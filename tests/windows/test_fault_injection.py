@@ -7,6 +7,7 @@ import contextlib
 import socket
 import sys
 import time
+from functools import partial
 from typing import Any, Callable
 
 import pytest
@@ -96,6 +97,14 @@ async def subject(kind: str, family: int = socket.AF_INET) -> Subject:
     assert await target.open()
     target.add_listener(Listener(target))
     return made
+
+
+def reached(things: list[Any], count: int) -> bool:
+    return len(things) == count
+
+
+def raised(handler: testing.RaisingHandler, count: int) -> bool:
+    return handler.count == count
 
 
 def armed(transport: Any) -> bool:
@@ -280,7 +289,7 @@ def test_sends_fail_as_the_transport_reports_it_and_are_counted(run_each, kind, 
         with testing.failing_sends(made.target, error) as failing:
             for count in (1, 2):
                 made.transport.sendto(b"lost", peer.getsockname())
-                await until(lambda count=count: len(made.errors) == count)
+                await until(partial(reached, made.errors, count))
             assert failing.count == 2
             number = error if isinstance(error, int) else error.winerror
             assert {exc.winerror for exc in made.errors} == {number}
@@ -314,7 +323,7 @@ def test_a_send_to_a_departed_peer_fails_the_receive_that_waits(run_each, family
                 await until(lambda: made.errors)
                 assert made.errors[0].winerror == 10054
                 await made.hears(b"after")
-        made.close()
+        made.transport.abort()  # F6, again
 
     run_each(main)
     assert run_each.failures == []
@@ -397,7 +406,7 @@ def test_a_handler_raises_on_every_datagram_and_the_endpoint_reads_on(run_each, 
         with testing.raising_handler(made.target) as handler:
             for count in (1, 2, 3):
                 send(made.address, b"?")
-                await until(lambda count=count: handler.count == count)
+                await until(partial(raised, handler, count))
             assert armed(made.transport)
         assert made.state() == state
         await made.hears(b"after")
@@ -405,8 +414,8 @@ def test_a_handler_raises_on_every_datagram_and_the_endpoint_reads_on(run_each, 
         made.close()
 
     run_each(main)
-    raised = [failure["exception"] for failure in run_each.failures]
-    assert [type(exception) for exception in raised] == [RuntimeError] * 3
+    exceptions = [failure["exception"] for failure in run_each.failures]
+    assert [type(exception) for exception in exceptions] == [RuntimeError] * 3
 
 
 def test_a_clock_jump_without_a_watchdog_to_see_it_is_an_error(run):

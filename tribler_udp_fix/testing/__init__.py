@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tribler_udp_fix.testing._receiving import dead_reader, lost_completion
     from tribler_udp_fix.testing._sending import FailingSends, departed_peer, failing_sends
     from tribler_udp_fix.testing._targets import FaultUnavailable
+    from tribler_udp_fix.testing._watched import watched
 
 __all__ = [
     "FailingSends",
@@ -33,6 +34,7 @@ __all__ = [
     "raising_handler",
     "starved_loop",
     "taken_port",
+    "watched",
 ]
 
 _HOMES = {
@@ -51,6 +53,7 @@ _HOMES = {
     "raising_handler": "_handler",
     "starved_loop": "_loop",
     "taken_port": "_port",
+    "watched": "_watched",
 }
 
 
