@@ -21,8 +21,8 @@ OFF = "off"
 class RepairStatus:
     """One repair: ``state`` is applied, not needed, refused or off, ``reason`` says why.
 
-    ``fault`` is its row in the catalogue (F1 to F10), ``issue`` the CPython issue that tells of
-    it, or ``none``.
+    ``fault`` is its row in the catalogue (F1 to F10 are asyncio's, F13 and F15 IPv8's), ``issue``
+    the CPython issue that tells of it, or ``none``.
     """
 
     fault: str
@@ -37,9 +37,10 @@ class Status:
     """What ``status()`` returns: a snapshot, not kept up to date.
 
     ``counters`` holds counts since the process started: ``receive_errors`` and ``send_errors`` by
-    Winsock number, ``receives_rearmed``, ``datagrams_dropped`` and ``dropped_by_reason``, and
-    the outcome of each switch that ``prevent_icmp_errors`` asked for. ``watchdogs`` are those that
-    run, of every event loop.
+    Winsock number, ``receives_rearmed``, ``datagrams_dropped`` and ``dropped_by_reason``,
+    ``ipv8_endpoints_not_opened`` where there were any, and the outcome of each switch that
+    ``prevent_icmp_errors`` or an IPv8 endpoint asked for. ``watchdogs`` are those that run, of
+    every event loop.
     """
 
     installed: bool
