@@ -105,3 +105,15 @@ def family(request: pytest.FixtureRequest) -> int:
     """Both address families."""
     value: int = request.param
     return value
+
+
+@pytest.fixture(params=["stock", "repaired", "selector"])
+def run_each(request: pytest.FixtureRequest) -> Any:
+    """Run on the Proactor as CPython made it, on the repaired one, and on SelectorEventLoop."""
+    assert sys.platform == "win32"
+    if request.param == "repaired":
+        request.getfixturevalue("repaired")
+    loop = asyncio.SelectorEventLoop if request.param == "selector" else asyncio.ProactorEventLoop
+    run = _runner(loop)
+    run.kind = request.param  # type: ignore[attr-defined]
+    return run
