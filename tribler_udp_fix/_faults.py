@@ -74,7 +74,7 @@ IPV8_FAULTS: dict[str, Fault] = {
     for fault in (
         Fault("F11", "a receive never completes, and nothing says so", "none"),
         Fault("F12", "the event loop's own wake-up socket dies", "gh-156333"),
-        Fault("F13", "UDPEndpoint.open() leaks sockets and hides that it failed", "none"),
+        Fault("F13", "UDPEndpoint.open() abandons sockets and hides that it failed", "none"),
         Fault("F15", "listeners never reach the endpoint behind a wrapper", "none"),
     )
 }

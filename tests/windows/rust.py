@@ -86,7 +86,7 @@ def leaf_of(endpoint: Any, **settings: Any) -> Iterator[RustLeaf]:
     try:
         yield leaf
     finally:
-        leaf.abandon()
+        leaf.detach()
 
 
 @contextlib.contextmanager

@@ -64,6 +64,17 @@ def bound_socket(
     Raises OSError where an option is refused or the address cannot be bound (socket.gaierror where
     it is none), OverflowError where *port* is not 0 to 65535. No socket is left behind then.
     """
+    sock = new_socket(family, options)
+    try:
+        sock.bind((address, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def new_socket(family: int, options: Iterable[SocketOption]) -> socket.socket:
+    """The same, not bound yet: all that can be done before an old socket is closed."""
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
@@ -74,7 +85,6 @@ def bound_socket(
         if sys.platform == "win32" and not shared:  # Windows refuses the one after the other
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         prevent_icmp_errors(sock)
-        sock.bind((address, port))
     except BaseException:
         sock.close()
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-from typing import Any, Callable
+from typing import Any
 
 from tribler_udp_fix._counters import COUNTERS
 
@@ -13,18 +13,15 @@ from tribler_udp_fix._counters import COUNTERS
 class Gap(asyncio.DatagramTransport):
     """Keeps what is sent while an endpoint has no socket, up to *limit* datagrams, in order.
 
-    *on_lost* is called with the number of datagrams whenever some are lost.
-
     An endpoint whose ``_transport`` this is still counts as open: its communities send, ask for
     its address and close it as ever, and meet no EndpointClosedException.
     """
 
-    def __init__(self, address: Any, limit: int, on_lost: Callable[[int], None]) -> None:
+    def __init__(self, address: Any, limit: int) -> None:
         super().__init__({"sockname": address, "peername": None, "socket": _Bound(address)})
         self.queue: collections.deque[tuple[bytes, Any]] = collections.deque()
         self.lost = 0
         self._limit = limit
-        self._on_lost = on_lost
         self._closing = False
 
     def sendto(self, data: Any, addr: Any = None) -> None:
@@ -68,7 +65,6 @@ class Gap(asyncio.DatagramTransport):
     def lose(self, why: str, datagrams: int = 1) -> None:
         """Count *datagrams* as lost for the reason *why*."""
         self.lost += datagrams
-        self._on_lost(datagrams)
         COUNTERS.dropped(why, datagrams)
 
     def is_closing(self) -> bool:

@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 from tribler_udp_fix._counters import COUNTERS
-from tribler_udp_fix._ipv8._binding import bound_socket, open_options, socket_options
+from tribler_udp_fix._ipv8._binding import new_socket, open_options, socket_options
 from tribler_udp_fix._ipv8._gap import Gap
 from tribler_udp_fix._ipv8._turns import one_at_a_time
 from tribler_udp_fix._watchdog._leaf import EndpointGone, Rebound
@@ -33,9 +33,16 @@ class Rebinder:
         self._endpoint = endpoint
         self._gap_queue = gap_queue
         self._allow_port_change = allow_port_change
-        self.lost = 0  # datagrams, so far, for want of a socket
+        self._gap: Gap | None = None  # the last there was
+        self._lost_before = 0
         self._since = 0.0
+        self._next: socket.socket | None = None  # made before the old one was closed
         self._options: list[tuple[int, int, int]] = []
+
+    @property
+    def lost(self) -> int:
+        """Datagrams lost so far for want of a socket."""
+        return self._lost_before + (self._gap.lost if self._gap else 0)
 
     async def rebind(self) -> Rebound:
         """Give the endpoint a new socket, bound where the old one was.
@@ -52,9 +59,6 @@ class Rebinder:
                 gap = await self._close()
             return await self._open(gap)
 
-    def _lose(self, datagrams: int) -> None:
-        self.lost += datagrams
-
     def abandon(self) -> None:
         """Close an endpoint that is left without a socket, so that its owner can open it again."""
         gap = self._endpoint._transport
@@ -66,11 +70,13 @@ class Rebinder:
         """Put the stand-in in the transport's place, and close the old socket for good."""
         endpoint = self._endpoint
         old = endpoint._transport
-        gap = Gap(_address_of(endpoint, old), self._gap_queue, self._lose)
+        gap = Gap(_address_of(endpoint, old), self._gap_queue)
+        self._lost_before, self._gap = self.lost, gap
         try:
             self._options = open_options(old.get_extra_info("socket"))
         except (OSError, AttributeError):  # a dead handle
             self._options = self._options or socket_options(endpoint)
+        self._next = new_socket(endpoint.SOCKET_FAMILY, self._options)
         self._since = time.perf_counter()
         gap.take_over(old)
         endpoint._transport = gap
@@ -78,7 +84,7 @@ class Rebinder:
         farewell = _Farewell()
         old.set_protocol(farewell)
         old.abort()
-        if not await farewell.within(CLOSE_TIMEOUT):
+        if not _is_closed(old) and not await farewell.within(CLOSE_TIMEOUT):
             COUNTERS.add("transports that did not close in time")
             with contextlib.suppress(Exception):  # of any make: the port has to become free
                 old._sock.close()
@@ -107,14 +113,20 @@ class Rebinder:
         return Rebound(port, moved, time.perf_counter() - self._since, queued, gap.lost)
 
     def _bind(self, address: Any) -> socket.socket:
-        endpoint = self._endpoint
-        family, host = endpoint.SOCKET_FAMILY, address[0]
+        sock, self._next = self._next, None
+        if sock is None:
+            sock = new_socket(self._endpoint.SOCKET_FAMILY, self._options)
         try:
-            return bound_socket(family, host, address[1], self._options)
-        except OSError:
-            if not self._allow_port_change:
-                raise
-            return bound_socket(family, host, 0, self._options)
+            try:
+                sock.bind(address[:2])
+            except OSError:
+                if not self._allow_port_change:
+                    raise
+                sock.bind((address[0], 0))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
 
 def forget_lan_addresses(endpoint: Any, old_port: int) -> None:
@@ -141,6 +153,12 @@ class _Farewell(asyncio.DatagramProtocol):
         """Whether the transport said good-bye within so many seconds."""
         done, _ = await asyncio.wait([self._lost], timeout=seconds)
         return bool(done)
+
+
+def _is_closed(transport: Any) -> bool:
+    """Whether it has closed its socket before, and will not say good-bye again."""
+    sock = transport.get_extra_info("socket")
+    return sock is not None and sock.fileno() == -1
 
 
 def _address_of(endpoint: Any, transport: Any) -> Any:

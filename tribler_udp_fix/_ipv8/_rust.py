@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import errno
 import logging
-from typing import Any
+from typing import Any, Callable
 
-from tribler_udp_fix._ipv8._rust_gap import RustGap
 from tribler_udp_fix._ipv8._rust_reopen import Reopener, can_be_reopened
 from tribler_udp_fix._ipv8._rust_state import no_panic
 from tribler_udp_fix._settings import Settings
@@ -78,17 +77,19 @@ class RustLeaf:
         assert self._reopener is not None, "rebinds is False"
         return await self._reopener.reopen(self.is_open, self._address)
 
-    def abandon(self) -> None:
-        """Nobody will rebind it any more: without a socket it is closed, and all traces go."""
+    def attach(self, lost: Callable[[], None]) -> None:
+        """Nothing: its socket is Rust's, which tells nobody."""
+
+    def detach(self) -> None:
+        """Leave no trace. Nobody will rebind it any more: without a socket it is closed."""
         if self._reopener is not None:
             self._reopener.abandon()
             self._reopener = None
 
     @property
     def lost(self) -> int:
-        """Datagrams lost for want of a socket, while there is none."""
-        gap = self.endpoint.rust_ep
-        return gap.lost if isinstance(gap, RustGap) else 0
+        """Datagrams lost so far for want of a socket."""
+        return self._reopener.lost if self._reopener is not None else 0
 
     def _rust_is_open(self) -> bool:
         try:

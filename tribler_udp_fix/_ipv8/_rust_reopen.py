@@ -56,6 +56,13 @@ class Reopener:
         self._endpoint = endpoint
         self._settings = settings
         self._memory = Memory.of(endpoint)
+        self._gap: RustGap | None = None  # the last there was
+        self._lost_before = 0
+
+    @property
+    def lost(self) -> int:
+        """Datagrams lost so far for want of a socket."""
+        return self._lost_before + (self._gap.lost if self._gap else 0)
 
     async def reopen(self, is_wanted: Callable[[], bool], address: Any) -> Rebound:
         """Give the endpoint another Rust object, bound to *address*, and restore what it was told.
@@ -94,6 +101,7 @@ class Reopener:
             endpoint.update_stats()
         old = endpoint.rust_ep
         gap = RustGap(endpoint, address, self._settings.gap_queue, self._memory.socks5)
+        self._lost_before, self._gap = self.lost, gap
         if not await _in_thread(lambda: old.close(1), CLOSE_TIMEOUT):
             COUNTERS.add("transports that did not close in time")
         return gap

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from tribler_udp_fix._ipv8._rebind import Rebinder
 from tribler_udp_fix._settings import Settings
@@ -47,8 +47,18 @@ class UdpLeaf:
         """Give it another socket; raises what ``Rebinder.rebind()`` raises."""
         return await self._rebinder.rebind()
 
-    def abandon(self) -> None:
-        """Nobody will rebind it any more."""
+    def attach(self, lost: Callable[[], None]) -> None:
+        """Call *lost* when its transport says good-bye: a send after that would be in vain."""
+
+        def connection_lost(exc: Exception | None) -> None:
+            type(self.endpoint).connection_lost(self.endpoint, exc)
+            lost()
+
+        self.endpoint.connection_lost = connection_lost
+
+    def detach(self) -> None:
+        """Leave no trace. Nobody will rebind it any more: without a socket it is closed."""
+        vars(self.endpoint).pop("connection_lost", None)
         self._rebinder.abandon()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Callable, NamedTuple, Protocol
 
 from tribler_udp_fix._watchdog._reader import Reading
 
@@ -53,8 +53,11 @@ class Leaf(Protocol):
         queueing, until a later call succeeds. Raises EndpointGone when its owner closes it.
         """
 
-    def abandon(self) -> None:
-        """Nobody will rebind it any more: without a socket it is closed."""
+    def attach(self, lost: Callable[[], None]) -> None:
+        """Call *lost* when its transport says good-bye, where it has one that does."""
+
+    def detach(self) -> None:
+        """Leave no trace. Nobody will rebind it any more: without a socket it is closed."""
 
     @property
     def lost(self) -> int:

@@ -66,6 +66,7 @@ class Watch:
     def start(self) -> None:
         """Begin to watch."""
         self._entered = self._loop.time()
+        self.leaf.attach(self._lose)
         if self.leaf.is_open():
             self._locate()
             self.prober.attach()
@@ -79,7 +80,7 @@ class Watch:
             self._timer.cancel()
             self._timer = None
         self.prober.detach()
-        self.leaf.abandon()
+        self.leaf.detach()
 
     @property
     def name(self) -> str:
@@ -190,8 +191,9 @@ class Watch:
             self._probed_at = float("-inf")  # before any lag: its silence proves nothing
 
     def _lose(self) -> None:
-        if self.leaf.is_open():
-            self._feed(Input.LOST, self._loop.time())
+        with self._guarded():
+            if self.leaf.is_open():
+                self._feed(Input.LOST, self._loop.time())
 
     def _answered(self) -> None:
         now = self._loop.time()

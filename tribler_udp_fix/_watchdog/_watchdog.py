@@ -9,6 +9,7 @@ from typing import Any, Callable
 
 from tribler_udp_fix._ipv8._error_counts import errors_of
 from tribler_udp_fix._ipv8._leaves import leaves
+from tribler_udp_fix._ipv8._rust import RustLeaf
 from tribler_udp_fix._ipv8._udp import UdpLeaf
 from tribler_udp_fix._settings import Settings, current_settings
 from tribler_udp_fix._wakeup import renew_wakeup, wakeup_fault
@@ -93,6 +94,7 @@ class Watchdog:
         )
         self._watches = [
             *(Watch(UdpLeaf(leaf, self._settings), around) for leaf in found.udp),
+            *(Watch(RustLeaf(leaf, self._settings), around) for leaf in found.rust),
         ]
         for watch in self._watches:
             watch.start()

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from tribler_udp_fix.testing._loop import starved_loop
     from tribler_udp_fix.testing._port import TakenPort, taken_port
     from tribler_udp_fix.testing._receiving import dead_reader, lost_completion
+    from tribler_udp_fix.testing._rust import deaf_rust_endpoint
     from tribler_udp_fix.testing._sending import FailingSends, departed_peer, failing_sends
     from tribler_udp_fix.testing._targets import FaultUnavailable
+    from tribler_udp_fix.testing._wakeup import wakeup_cut, wakeup_end, wakeup_reset
     from tribler_udp_fix.testing._watched import watched
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "changed_addresses",
     "clock_jump",
     "dead_reader",
+    "deaf_rust_endpoint",
     "departed_peer",
     "failing_sends",
     "fast_loop",
@@ -34,6 +37,9 @@ __all__ = [
     "raising_handler",
     "starved_loop",
     "taken_port",
+    "wakeup_cut",
+    "wakeup_end",
+    "wakeup_reset",
     "watched",
 ]
 
@@ -46,6 +52,7 @@ _HOMES = {
     "changed_addresses": "_clock",
     "clock_jump": "_clock",
     "dead_reader": "_receiving",
+    "deaf_rust_endpoint": "_rust",
     "departed_peer": "_sending",
     "failing_sends": "_sending",
     "fast_loop": "_fast",
@@ -53,6 +60,9 @@ _HOMES = {
     "raising_handler": "_handler",
     "starved_loop": "_loop",
     "taken_port": "_port",
+    "wakeup_cut": "_wakeup",
+    "wakeup_end": "_wakeup",
+    "wakeup_reset": "_wakeup",
     "watched": "_watched",
 }
 
