@@ -1,0 +1,36 @@
+"""Runs one script inside several Windows Pythons, two at a time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Dict, Sequence
+
+from . import lay, places, process
+from .pythons import WindowsPython
+
+FOLDER = places.ROOT / "tests" / "windows"
+Row = Dict[str, Any]
+
+
+def rows(pythons: Sequence[WindowsPython], script: str, *arguments: str) -> list[list[Row]]:
+    """What the script in tests/windows prints in each Python: JSON, a line for each row.
+
+    Raises CalledProcessError, with its stderr, where it fails.
+    """
+    prefix = lay.lay(pythons)
+    command = [places.windows_path(FOLDER / script), *arguments]
+
+    def run(python: WindowsPython) -> list[Row]:
+        # Not in the checkout, whose package would be imported in place of the installed one.
+        running = process.start(python, prefix, command, cwd=Path("/"))
+        out, err = running.communicate()
+        if running.returncode:
+            told = err.decode(errors="replace")
+            raise subprocess.CalledProcessError(running.returncode, f"{python}\n{told}", out, err)
+        return [json.loads(line) for line in out.splitlines()]
+
+    with ThreadPoolExecutor(2) as two:
+        return list(two.map(run, pythons))
