@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import sys
 
-from . import scripts
+from . import places, scripts
 from .pythons import find
 
+SCRIPT = places.ROOT / "tests" / "windows" / "healing.py"
 PYTHONS = tuple(map(find, ("3.10", "3.12", "3.13")))
 
 
 def main() -> int:
     """Print the table."""
-    found = scripts.rows(PYTHONS, "healing.py")
+    found = scripts.rows(PYTHONS, SCRIPT)
     versions = ", ".join(python.version for python in PYTHONS)
     print(f"| fault | endpoint | deaf, s ({versions}) | gap, ms | sends lost | port |")
     print("|---|---|---|---|---|---|")

@@ -11,17 +11,16 @@ from typing import Any, Dict, Sequence
 from . import lay, places, process
 from .pythons import WindowsPython
 
-FOLDER = places.ROOT / "tests" / "windows"
 Row = Dict[str, Any]
 
 
-def rows(pythons: Sequence[WindowsPython], script: str, *arguments: str) -> list[list[Row]]:
-    """What the script in tests/windows prints in each Python: JSON, a line for each row.
+def rows(pythons: Sequence[WindowsPython], script: Path, *arguments: str) -> list[list[Row]]:
+    """What the script prints in each Python: JSON, a line for each row.
 
     Raises CalledProcessError, with its stderr, where it fails.
     """
     prefix = lay.lay(pythons)
-    command = [places.windows_path(FOLDER / script), *arguments]
+    command = [places.windows_path(script), *arguments]
 
     def run(python: WindowsPython) -> list[Row]:
         # Not in the checkout, whose package would be imported in place of the installed one.

@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from . import scripts
+from . import places, scripts
 from .healing import PYTHONS
+
+SCRIPT = places.ROOT / "tests" / "windows" / "soak.py"
 
 
 def main() -> int:
@@ -20,7 +22,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=180.0)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    found = scripts.rows(PYTHONS, "soak.py", str(options.seconds), str(options.seed))
+    found = scripts.rows(PYTHONS, SCRIPT, str(options.seconds), str(options.seed))
     good = True
     for python, (row,) in zip(PYTHONS, found):
         for direction, account in zip(("A to B", "B to A"), row["messages"]):

@@ -8,6 +8,7 @@ alone.
 from __future__ import annotations
 
 import enum
+import logging
 import selectors
 import sys
 from asyncio import selector_events
@@ -22,8 +23,11 @@ if sys.platform == "win32":
 
 _Selector: Any = selector_events._SelectorDatagramTransport  # type: ignore[attr-defined]
 
-# Each queued ICMP error fails one more receive of a stock transport (gh-127057).
-_TRIES = 8
+logger = logging.getLogger("tribler_udp_fix.watchdog")
+
+# Each queued ICMP error fails one more receive of a stock transport (gh-127057), as many as there
+# were peers that left since it went deaf.
+_TRIES = 200
 
 
 class Reading(enum.Enum):
@@ -64,8 +68,8 @@ def rearm(transport: Any) -> bool:
                 return True
             if isinstance(transport, _Proactor):
                 return _rearm_stock_proactor(transport)
-    except AttributeError:
-        pass
+    except AttributeError:  # a transport of another shape; then it takes another socket
+        logger.warning("%r cannot be made to read again", transport, exc_info=True)
     return False
 
 

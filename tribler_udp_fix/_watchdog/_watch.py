@@ -7,10 +7,11 @@ import contextlib
 import logging
 import random
 import time
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import Any, Iterator
 
 from tribler_udp_fix._settings import Settings
 from tribler_udp_fix._watchdog._events import Event, EventKind, Telling, logger
+from tribler_udp_fix._watchdog._hearing import Hearing
 from tribler_udp_fix._watchdog._leaf import EndpointGone, Leaf
 from tribler_udp_fix._watchdog._policy import (
     REBIND_TIMEOUT,
@@ -20,8 +21,9 @@ from tribler_udp_fix._watchdog._policy import (
     Policy,
     State,
 )
-from tribler_udp_fix._watchdog._probe import Prober, ProbeSender
+from tribler_udp_fix._watchdog._probe import Prober
 from tribler_udp_fix._watchdog._reader import Reading
+from tribler_udp_fix._watchdog._surroundings import Surroundings
 
 # A loop that is late by this share of a probe's time may have kept the probe waiting.
 LAG = 0.5
@@ -31,33 +33,27 @@ AGAIN = 60.0  # seconds until an endpoint is looked at again that nobody could l
 _DEAF = (State.REARMING, State.REBINDING, State.BACKING_OFF)
 
 
-class Surroundings(NamedTuple):
-    """What the endpoints of one watchdog share. ``lagged_at`` says when the loop was last late."""
-
-    loop: asyncio.AbstractEventLoop
-    settings: Settings
-    sender: ProbeSender
-    telling: Telling
-    lagged_at: Callable[[], float]
-
-
 class Watch:
     """Watches one endpoint, from ``start()`` to ``stop()``, on the loop's own thread."""
 
-    def __init__(self, leaf: Leaf, surroundings: Surroundings) -> None:
+    def __init__(
+        self, leaf: Leaf, settings: Settings, around: Surroundings, telling: Telling
+    ) -> None:
         self.leaf = leaf
         self.rearms = self.rebinds = self.failed_rebinds = 0
         self.missed = self.unsent = 0
         self.broken = False
-        self.last_heard: float | None = None  # time.time()
-        self.prober = Prober(leaf.endpoint, surroundings.sender, self._answered)
-        self._loop, self._settings, _, self._telling, self._lagged_at = surroundings
+        self.prober = Prober(leaf.endpoint, around.sender, self._answered)
+        self._loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._around = around
+        self._telling = telling
         now = self._loop.time()
-        self.policy = Policy(_limits(self._settings, leaf.rebinds), random.random, now)
+        self.policy = Policy(_limits(settings, leaf.rebinds), random.random, now)
         self._name = type(leaf.endpoint).__name__
         self.address: Any = None
-        self._heard_at = self._entered = self._born = now
-        self._bytes = self._traffic()
+        self.hearing = Hearing(lambda: leaf.heard() - self.prober.bytes_heard, now)
+        self._entered = self._born = now
         self._socket = leaf.socket_id()
         self._probed_at: float | None = None  # while a probe is on its way
         self._timer: asyncio.TimerHandle | None = None
@@ -128,7 +124,7 @@ class Watch:
             return
         if self.leaf.socket_id() != self._socket:
             self._socket, self._born = self.leaf.socket_id(), now
-        heard = self._note_traffic(now)
+        heard = self.hearing.look(now)
         reading = self.leaf.reading()
         if reading is Reading.GONE:
             self._feed(Input.LOST, now)
@@ -146,9 +142,9 @@ class Watch:
         if not self.leaf.is_open():
             self._feed(Input.CLOSED, now)
         elif self.policy.state is State.HEALTHY:
-            self._note_traffic(now)
+            self.hearing.look(now)
             # As if the traffic had been reported when it came: a busy endpoint costs this much.
-            self.policy.feed(Input.TRAFFIC, self._heard_at)
+            self.policy.feed(Input.TRAFFIC, self.hearing.at)
             if self.policy.deadline > now:
                 self._schedule()
             else:
@@ -197,7 +193,7 @@ class Watch:
 
     def _answered(self) -> None:
         now = self._loop.time()
-        self._heard(now)
+        self.hearing.heard(now)
         self._feed(Input.ANSWERED, now)
 
     def _rearm(self, cause: str) -> None:
@@ -234,7 +230,7 @@ class Watch:
                 queued=done.queued,
                 lost=done.lost,
             )
-            self._bytes = self._traffic()
+            self.hearing.skip()
         finally:
             self._rebinding = None
         self._feed(event, self._loop.time())
@@ -247,28 +243,11 @@ class Watch:
             self._timer.cancel()
         self._timer = self._loop.call_at(self.policy.deadline, self._due)
 
-    def _traffic(self) -> int:
-        """What was heard besides our own prefix, be it a probe, a forged one, or a replay."""
-        return self.leaf.heard() - self.prober.bytes_heard
-
-    def _note_traffic(self, now: float) -> bool:
-        heard = self._traffic()
-        if heard == self._bytes:
-            return False
-        was_reset = heard <= 0  # reset_byte_counters(), and nothing heard since
-        self._bytes = heard
-        if not was_reset:
-            self._heard(now)
-        return not was_reset
-
-    def _heard(self, now: float) -> None:
-        self._heard_at = now
-        self.last_heard = time.time()
-
     def _was_late(self, now: float) -> bool:
         limit = LAG * self._settings.probe_timeout
         assert self._probed_at is not None
-        return now - self.policy.deadline > limit or self._lagged_at() > self._probed_at
+        late = now - self.policy.deadline > limit
+        return late or self._around.was_late(self._probed_at, limit)
 
     def _is_aged(self, now: float) -> bool:
         age = self._settings.max_socket_age

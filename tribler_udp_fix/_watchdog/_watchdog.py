@@ -12,16 +12,12 @@ from tribler_udp_fix._ipv8._leaves import leaves
 from tribler_udp_fix._ipv8._rust import RustLeaf
 from tribler_udp_fix._ipv8._udp import UdpLeaf
 from tribler_udp_fix._settings import Settings, current_settings
-from tribler_udp_fix._wakeup import renew_wakeup, wakeup_fault
-from tribler_udp_fix._watchdog._addresses import AddressWatch
-from tribler_udp_fix._watchdog._clocks import SleepClock
-from tribler_udp_fix._watchdog._events import Event, EventKind, Telling, logger
+from tribler_udp_fix._watchdog._events import Event, EventKind, Telling
+from tribler_udp_fix._watchdog._leaf import Leaf
 from tribler_udp_fix._watchdog._policy import Input, State
-from tribler_udp_fix._watchdog._probe import ProbeSender
 from tribler_udp_fix._watchdog._report import EndpointStatus, WatchdogStatus
-from tribler_udp_fix._watchdog._watch import LAG, Surroundings, Watch
-
-WAKEUP_PAUSE = 5.0  # seconds between two new pairs of wake-up sockets
+from tribler_udp_fix._watchdog._surroundings import Surroundings, surroundings_of
+from tribler_udp_fix._watchdog._watch import Watch
 
 running: set[Watchdog] = set()
 """The watchdogs between ``start()`` and ``stop()``, of every event loop in the process."""
@@ -49,21 +45,14 @@ class Watchdog:
     ) -> None:
         self._endpoint = endpoint
         self._settings = settings or current_settings()
+        self.tick = self._settings.tick
         self._telling = Telling()
         if on_event is not None:
             self._telling.callbacks.append(on_event)
-        self._sleep_clock = SleepClock()
-        self._addresses = AddressWatch()
-        self._sender = ProbeSender()
         self._watches: list[Watch] = []
         self._unwatched: tuple[str, ...] = ()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ticker: asyncio.TimerHandle | None = None
-        self._blind = False
-        self._lag = 0.0
-        self._lagged_at = 0.0
-        self._wakeups_renewed = 0
-        self._wakeup_due = float("-inf")
+        self._around: Surroundings | None = None
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -85,32 +74,28 @@ class Watchdog:
         """Watch from now on. Call it on the running event loop; twice is once."""
         if self in running:
             return
-        self._loop = loop = asyncio.get_running_loop()
-        self._lagged_at = loop.time()
+        self._loop = asyncio.get_running_loop()
+        self._around = around = surroundings_of(self._loop)
         found = leaves(self._endpoint)
         self._unwatched = found.unknown
-        around = Surroundings(
-            loop, self._settings, self._sender, self._telling, lambda: self._lagged_at
-        )
-        self._watches = [
-            *(Watch(UdpLeaf(leaf, self._settings), around) for leaf in found.udp),
-            *(Watch(RustLeaf(leaf, self._settings), around) for leaf in found.rust),
-        ]
+        settings = self._settings
+        known: list[Leaf] = [UdpLeaf(leaf, settings) for leaf in found.udp]
+        known += [RustLeaf(leaf, settings) for leaf in found.rust]
+        self._watches = [Watch(leaf, settings, around, self._telling) for leaf in known]
         for watch in self._watches:
             watch.start()
         running.add(self)
-        self._ticker = loop.call_later(self._settings.tick, self._tick, loop.time())
+        around.join(self)
 
     async def stop(self) -> None:
         """Watch no more, and leave no trace in the endpoints. A rebind under way ends first."""
         if self not in running:
             return
         running.discard(self)
-        assert self._ticker is not None
-        self._ticker.cancel()
         for watch in self._watches:
             await watch.stop()
-        self._sender.close()
+        assert self._around is not None
+        self._around.leave(self)
 
     def probe(self, endpoint: Any = None) -> None:
         """Probe *endpoint*, or all of them, now; the outcome is an event, and in ``status()``."""
@@ -147,8 +132,8 @@ class Watchdog:
             endpoints=tuple(map(_status_of, self._watches)),
             unwatched=self._unwatched,
             loop=type(self._loop).__name__ if self._loop else "",
-            lag=self._lag,
-            wakeups_renewed=self._wakeups_renewed,
+            lag=self._around.lag if self._around else 0.0,
+            wakeups_renewed=self._around.wakeups_renewed if self._around else 0,
             history=tuple(self._telling.history),
         )
 
@@ -161,50 +146,17 @@ class Watchdog:
             raise ValueError(f"{endpoint!r} is not watched here: allowed is an endpoint that is")
         return chosen
 
-    def _tick(self, since: float) -> None:
-        loop = self.loop
-        now = loop.time()
-        self._ticker = loop.call_later(self._settings.tick, self._tick, now)
-        self._lag = max(0.0, now - since - self._settings.tick)
-        if self._lag > LAG * self._settings.probe_timeout:
-            self._lagged_at = now
-        try:
-            self._look_around()
-        except Exception:  # of a loop or machine of unknown make; the endpoints come all the same
-            if not self._blind:
-                self._blind = True
-                logger.exception("could not look at the event loop and the machine")
+    def look(self, now: float) -> None:
+        """Look at each endpoint; called twice a second, or as ``tick`` says."""
         for watch in self._watches:
             watch.look(now)
 
-    def _look_around(self) -> None:
-        """See to what all endpoints share: the loop's wake-up, the clocks, the addresses."""
-        self._look_at_wakeup()
-        jump = self._sleep_clock.jumped()
-        if jump:
-            self._alert(Input.JUMPED, EventKind.RESUMED, f"the clock jumped by {jump:.1f} s")
-        changed = self._addresses.changed()
-        if changed:
-            self._alert(Input.MOVED, EventKind.ADDRESSES, changed)
-
-    def _look_at_wakeup(self) -> None:
-        now = self.loop.time()
-        fault = wakeup_fault(self.loop) if now >= self._wakeup_due else None
-        if fault is None:
-            return
-        # A driver that cuts each new pair as well must not keep the loop at it.
-        self._wakeup_due = now + WAKEUP_PAUSE
-        renew_wakeup(self.loop)
-        self._wakeups_renewed += 1
-        self._tell(EventKind.WAKEUP_RENEWED, fault)
-
-    def _alert(self, event: Input, kind: EventKind, cause: str) -> None:
-        self._tell(kind, cause)
-        for watch in self._watches:
-            watch.alert(event)
-
-    def _tell(self, kind: EventKind, cause: str) -> None:
+    def tell(self, kind: EventKind, cause: str, alarm: Input | None) -> None:
+        """Tell of what happened to the event loop or the machine, and alarm the endpoints."""
         self._telling.tell(logging.WARNING, Event(time.time(), kind, cause=cause))
+        if alarm is not None:
+            for watch in self._watches:
+                watch.alert(alarm)
 
 
 def _status_of(watch: Watch) -> EndpointStatus:
@@ -214,7 +166,7 @@ def _status_of(watch: Watch) -> EndpointStatus:
         address=(watch.address or ("", 0))[:2],
         state=watch.policy.state.value,
         seconds_in_state=watch.seconds_in_state,
-        last_heard=watch.last_heard,
+        last_heard=watch.hearing.last,
         probes={
             "sent": prober.sent,
             "answered": prober.answered,

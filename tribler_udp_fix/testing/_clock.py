@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Iterator
+from typing import Iterator, cast
 
 from tribler_udp_fix._watchdog._addresses import Addresses
 from tribler_udp_fix._watchdog._clocks import JUMP
-from tribler_udp_fix._watchdog._watchdog import Watchdog, running
+from tribler_udp_fix._watchdog._surroundings import Surroundings
+from tribler_udp_fix._watchdog._watchdog import running
 from tribler_udp_fix.testing._targets import FaultUnavailable
 
 # Of the documentation's networks (RFC 5737, RFC 3849): no machine's own.
@@ -29,8 +30,8 @@ def clock_jump(seconds: float = 3600.0) -> Iterator[None]:
     if abs(seconds) < JUMP:
         raise ValueError(f"seconds={seconds}: allowed is {JUMP} or more, or {-JUMP} or less")
     jumped = []
-    for watchdog in _running():
-        clock = watchdog._sleep_clock
+    for around in _surroundings():
+        clock = around.sleep_clock
         clock._offset -= seconds
         jumped.append((clock, clock._offset, clock._offset + seconds))
     try:
@@ -55,8 +56,8 @@ def changed_addresses(addresses: Addresses = _ELSEWHERE) -> Iterator[None]:
     Raises FaultUnavailable where no watchdog runs.
     """
     changed = []
-    for watchdog in _running():
-        watch = watchdog._addresses
+    for around in _surroundings():
+        watch = around.addresses
         changed.append((watch, watch._look))
         watch._look = lambda: addresses
         watch._looked = float("-inf")
@@ -68,7 +69,9 @@ def changed_addresses(addresses: Addresses = _ELSEWHERE) -> Iterator[None]:
             watch._known = watch._seen = look()
 
 
-def _running() -> list[Watchdog]:
-    if not running:
+def _surroundings() -> set[Surroundings]:
+    """What the running watchdogs look at: one for each event loop."""
+    found = {watchdog._around for watchdog in list(running)} - {None}
+    if not found:
         raise FaultUnavailable("no watchdog runs that could see it: start one first")
-    return list(running)
+    return cast("set[Surroundings]", found)

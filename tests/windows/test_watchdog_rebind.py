@@ -1,0 +1,223 @@
+"""Rebinding real IPv8 endpoints: the same port, the sends in order, the communities at peace."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import socket
+
+import pytest
+from watched import QUICK, new_endpoint, say, scene
+
+from tribler_udp_fix import EventKind, Watchdog
+from tribler_udp_fix.testing import (
+    dead_reader,
+    lost_completion,
+    taken_port,
+)
+
+NEVER_QUIET = dataclasses.replace(QUICK, probe_after=3600.0)
+
+
+@pytest.mark.parametrize("kind", ["ipv4", "ipv6", "all ipv4", "all ipv6"])
+def test_a_death_that_only_another_socket_ends_is_ended_at_the_same_port(run_both, kind):
+    async def main():
+        async with scene(kind) as it:
+            await it.hears(b"before")
+            port, listeners = it.endpoint.get_address()[1], len(it.endpoint._prefix_map)
+            with lost_completion(it.endpoint, until="rebind"):
+                await it.until(lambda: it.status.rebinds)
+                await it.until(lambda: it.state == "healthy")
+                await it.hears(b"after")
+            assert it.endpoint.get_address()[1] == port == it.endpoint._port
+            assert len(it.endpoint._prefix_map) == listeners
+            (rebound,) = it.all(EventKind.REBOUND)
+            assert (rebound.port, rebound.lost) == (port, 0)
+            assert it.states[-5:] == ["quiet", "suspect", "re-arming", "rebinding", "healthy"]
+
+    run_both(main)
+
+
+def test_a_transport_that_asyncio_gave_up_is_replaced(run_both):
+    async def main():
+        async with scene(settings=NEVER_QUIET) as it:
+            port = it.endpoint.get_address()[1]
+            it.endpoint._transport.abort()
+            await it.until(lambda: it.status.rebinds and it.state == "healthy")
+            await it.hears()
+            assert it.endpoint.get_address()[1] == port
+            assert it.events[0].cause == "socket lost"
+
+    run_both(main)
+
+
+def test_a_port_that_was_taken_is_waited_for_and_the_sends_with_it(run_both):
+    async def main():
+        settings = dataclasses.replace(QUICK, gap_queue=10)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.bind(("127.0.0.1", 0))
+            peer.settimeout(10)
+            async with scene(settings=settings) as it:
+                port = it.endpoint.get_address()[1]
+                with taken_port(it.endpoint):
+                    await it.watchdog.rebind(it.endpoint)
+                    await it.until(lambda: it.status.failed_rebinds >= 3)
+                    assert it.state in ("backing off", "rebinding")
+                    assert it.endpoint.is_open()
+                    assert it.endpoint.get_address()[1] == port
+                    for number in range(15):
+                        it.endpoint.send(peer.getsockname(), b"%d" % number)
+                    assert it.status.lost == 5
+                await it.until(lambda: it.state == "healthy")
+                await it.hears()
+                assert it.endpoint.get_address()[1] == port
+                await asyncio.sleep(0.2)  # the loop's turn, which peer.recv() does not give it
+                assert [peer.recv(99) for _ in range(10)] == [b"%d" % n for n in range(10)]
+                assert it.status.lost == 5
+                (rebound,) = it.all(EventKind.REBOUND)
+                assert (rebound.queued, rebound.lost) == (10, 5)
+
+    run_both(main)
+
+
+def test_another_port_is_taken_where_the_setting_allows_it_and_the_communities_know(run_both):
+    async def main():
+        settings = dataclasses.replace(QUICK, allow_port_change=True)
+        async with scene(settings=settings) as it:
+            port = it.endpoint.get_address()[1]
+            assert it.ear.my_estimated_lan[1] == port
+            with taken_port(it.endpoint):
+                await it.watchdog.rebind()
+                assert it.state == "healthy"
+                moved = it.endpoint.get_address()[1]
+                assert moved != port
+                assert it.ear.my_estimated_lan[1] == moved == it.endpoint._port
+                await it.hears()
+            (event,) = it.all(EventKind.PORT_CHANGED)
+            assert event.port == moved
+            assert it.all(EventKind.REBOUND) == []
+
+    run_both(main)
+
+
+def test_what_is_sent_during_a_rebind_leaves_in_order_and_nothing_is_lost(run_both):
+    async def main():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.bind(("127.0.0.1", 0))
+            peer.settimeout(10)
+            async with scene() as it:
+                sent = 0
+                for _ in range(5):
+                    rebind = asyncio.ensure_future(it.watchdog.rebind())
+                    while not rebind.done():
+                        it.endpoint.send(peer.getsockname(), b"%d" % sent)
+                        sent += 1
+                        await asyncio.sleep(0)
+                    await rebind
+                assert it.status.rebinds == 5
+                assert it.endpoint.bytes_up == sum(len(b"%d" % n) for n in range(sent))
+                assert it.status.lost == 0
+                await asyncio.sleep(0.1)
+            assert [peer.recv(99) for _ in range(sent)] == [b"%d" % n for n in range(sent)]
+
+    run_both(main)
+
+
+def test_what_the_old_socket_had_received_is_heard(run_both):
+    async def main():
+        async with scene(settings=dataclasses.replace(NEVER_QUIET, tick=10.0)) as it:
+            with dead_reader(it.endpoint):
+                say(it.endpoint, *(b"%d" % number for number in range(5)))
+                await asyncio.sleep(0.1)
+                await it.watchdog.rebind()
+                await it.hears(b"last")
+            assert it.ear.heard == [b"0", b"1", b"2", b"3", b"4", b"last"]
+
+    run_both(main)
+
+
+def test_options_and_counters_survive_a_rebind(run_both):
+    async def main():
+        async with scene() as it:
+            sock = it.endpoint._transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            size = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+            await it.hears()
+            down = it.endpoint.bytes_down
+            await it.watchdog.rebind()
+            sock = it.endpoint._transport.get_extra_info("socket")
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST)
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == size
+            assert it.endpoint.bytes_down >= down
+
+    run_both(main)
+
+
+def test_the_owner_may_close_and_open_it_while_it_has_no_socket(run_both):
+    async def main():
+        async with scene() as it:
+            port = it.endpoint.get_address()[1]
+            with taken_port(it.endpoint):
+                await it.watchdog.rebind()
+                await it.until(lambda: it.status.failed_rebinds)
+                it.endpoint.send(("127.0.0.1", 9), b"never leaves")
+                it.endpoint.close()
+                await it.until(lambda: it.state == "unknown")
+            assert not it.endpoint.is_open()
+            assert await it.endpoint.open()
+            assert it.endpoint.get_address()[1] == port
+            await it.until(lambda: it.state == "healthy")
+            await it.hears()
+            assert it.status.lost == 1
+
+    run_both(main)
+
+
+def test_no_more_rebinds_than_the_budget_has(run_both):
+    async def main():
+        settings = dataclasses.replace(QUICK, rebinds_per_hour=2)
+        async with scene(settings=settings) as it:
+            await it.watchdog.rebind()
+            await it.watchdog.rebind()
+            with pytest.raises(RuntimeError, match="rebinds_per_hour=2 is used up"):
+                await it.watchdog.rebind()
+            with lost_completion(it.endpoint, until="rebind"):
+                await it.until(lambda: it.state == "backing off")
+                await asyncio.sleep(2)
+                assert it.status.rebinds == 2
+            await it.until(lambda: it.state == "healthy")
+
+    run_both(main)
+
+
+def test_an_old_socket_is_replaced_while_quiet_and_not_while_busy(run_both):
+    async def main():
+        # Below what users may set, 60 s, so that a test can wait for it.
+        settings = dataclasses.replace(QUICK)
+        object.__setattr__(settings, "max_socket_age", 1.0)
+        async with scene(settings=settings) as it:
+            for number in range(20):
+                await it.hears(b"%d" % number)
+                await asyncio.sleep(0.1)
+            assert it.status.rebinds == 0
+            await it.until(lambda: it.status.rebinds == 1 and it.state == "healthy")
+            assert it.states[0] == "rebinding"
+            assert it.events[0].cause == "socket too old"
+            await it.hears()
+
+    run_both(main)
+
+
+def test_when_it_stops_in_a_gap_the_endpoint_is_closed_and_can_be_opened(run_both):
+    async def main():
+        endpoint = new_endpoint()
+        assert await endpoint.open()
+        with taken_port(endpoint):
+            async with Watchdog(endpoint, QUICK) as watchdog:
+                await watchdog.rebind()
+            assert not endpoint.is_open()
+        assert await endpoint.open()
+        endpoint.close()
+        await asyncio.sleep(0.05)
+
+    run_both(main)

@@ -1,0 +1,40 @@
+"""When an endpoint last heard something."""
+
+from __future__ import annotations
+
+import time
+from typing import Callable
+
+
+class Hearing:
+    """Follows the counter of what an endpoint has heard: real traffic costs a look, and no more.
+
+    *counter* returns the bytes that have reached the endpoint's callback, but for those of our
+    own prefix, be they a probe's, a forged one's, or a replay's: they are not traffic.
+    """
+
+    def __init__(self, counter: Callable[[], int], now: float) -> None:
+        self.at = now  # by the loop's clock, in seconds; the beginning counts as heard
+        self.last: float | None = None  # by time.time(), None where nothing has been heard yet
+        self._counter = counter
+        self._count = counter()
+
+    def look(self, now: float) -> bool:
+        """Whether there was traffic since the last look."""
+        count = self._counter()
+        if count == self._count:
+            return False
+        self._count = count
+        if count <= 0:  # reset_byte_counters(), and nothing heard since
+            return False
+        self.heard(now)
+        return True
+
+    def heard(self, now: float) -> None:
+        """Something was heard: traffic, or a probe."""
+        self.at = now
+        self.last = time.time()
+
+    def skip(self) -> None:
+        """Take what was heard up to now for nothing: it came through another socket."""
+        self._count = self._counter()
