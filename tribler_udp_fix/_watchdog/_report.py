@@ -12,7 +12,8 @@ from tribler_udp_fix._watchdog._events import Event
 class EndpointStatus:
     """One endpoint, at one moment.
 
-    endpoint: its class. address: what it is bound to, ``(host, port)``.
+    name: its class and address, as events have it. endpoint: its class. address: what it is bound
+        to, ``(host, port)``.
     state: healthy, quiet, suspect, re-arming, rebinding, backing off or unknown; and since when,
         in seconds.
     last_heard: when its callback last ran, in seconds since the epoch; None for never.
@@ -22,6 +23,7 @@ class EndpointStatus:
     lost: datagrams that were not sent because there was no socket.
     """
 
+    name: str
     endpoint: str
     address: tuple[str, int]
     state: str

@@ -162,6 +162,7 @@ class Watchdog:
 def _status_of(watch: Watch) -> EndpointStatus:
     prober = watch.prober
     return EndpointStatus(
+        name=watch.name,
         endpoint=type(watch.leaf.endpoint).__name__,
         address=(watch.address or ("", 0))[:2],
         state=watch.policy.state.value,
