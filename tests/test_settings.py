@@ -28,6 +28,11 @@ def test_the_defaults_are_a_thousand_errors_a_second_and_icmp_errors_that_speak(
     assert settings.prevent_icmp_errors is False
 
 
+def test_the_fast_path_is_the_default_and_can_be_left() -> None:
+    assert Settings().fast_path is True
+    assert read({"TRIBLER_UDP_FIX_FAST_PATH": "0"}) == (Settings(fast_path=False), [])
+
+
 def test_settings_cannot_be_changed_after_they_were_made() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().error_budget = 5  # type: ignore[misc]
@@ -49,6 +54,7 @@ def test_an_error_budget_at_its_limits_is_taken(value: int) -> None:
         ("prevent_icmp_errors", 1, TypeError, "True or False"),
         ("prevent_icmp_errors", "yes", TypeError, "True or False"),
         ("prevent_icmp_errors", None, TypeError, "True or False"),
+        ("fast_path", 0, TypeError, "True or False"),
         ("probe_after", 0, ValueError, "a number from 0.1 to 3600 ("),
         ("probe_after", "10", TypeError, "a number from 0.1 to 3600 ("),
         ("probe_timeout", float("nan"), ValueError, "a number from 0.05 to 60 ("),
@@ -75,6 +81,7 @@ def test_every_setting_can_be_given_by_the_environment() -> None:
     given: dict[str, tuple[str, Any]] = {
         "error_budget": (" 250 ", 250),
         "prevent_icmp_errors": ("1", True),
+        "fast_path": ("0", False),
         "watchdog": ("off", False),
         "probe_after": ("2.5", 2.5),
         "probe_timeout": ("0.5", 0.5),
@@ -96,7 +103,7 @@ def test_every_setting_can_be_given_by_the_environment() -> None:
         assert value != getattr(Settings(), name)
 
 
-@pytest.mark.parametrize("name", ["ERROR_BUDGET", "PREVENT_ICMP_ERRORS"])
+@pytest.mark.parametrize("name", ["ERROR_BUDGET", "PREVENT_ICMP_ERRORS", "FAST_PATH"])
 @pytest.mark.parametrize("text", ["", "  "])
 def test_an_empty_variable_counts_as_unset(name: str, text: str) -> None:
     assert read({f"TRIBLER_UDP_FIX_{name}": text}) == (Settings(), [])
@@ -121,6 +128,7 @@ def test_a_switch_takes_the_words_of_the_hooks_own_variable(text: str, value: bo
         ("ERROR_BUDGET", "lots", "a whole number from 1 to 1,000,000", "1000"),
         ("ERROR_BUDGET", "9" * 5000, "a whole number from 1 to 1,000,000", "1000"),
         ("PREVENT_ICMP_ERRORS", "perhaps", "True or False, in the environment 1 or 0", "False"),
+        ("FAST_PATH", "fast", "True or False, in the environment 1 or 0", "True"),
     ],
 )
 def test_a_bad_value_in_the_environment_is_one_warning_and_keeps_the_default(

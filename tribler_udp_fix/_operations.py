@@ -16,11 +16,8 @@ from tribler_udp_fix._errors import ERROR_MORE_DATA, WSAEMSGSIZE
 
 _NULL = 0
 
-# Starts the operation on the Overlapped object it is given, such as WSARecvFrom().
-Post = Callable[[Any], None]
-
 # No UDP datagram is larger, so that a transport's 256 KiB are not allocated to look for one.
-_LARGEST = 65_535
+LARGEST_DATAGRAM = 65_535
 
 
 class Receive(NamedTuple):
@@ -33,10 +30,10 @@ class Receive(NamedTuple):
 # By the name of IocpProactor's function. What recvfrom_into() calls flags is passed on as the
 # size of the buffer, and loop.sock_recvfrom_into() hands over the size there.
 RECEIVES: dict[str, Receive] = {
-    "recv": Receive(lambda s, size, flags: s.recv(min(size, _LARGEST), flags), "WSARecv"),
+    "recv": Receive(lambda s, size, flags: s.recv(min(size, LARGEST_DATAGRAM), flags), "WSARecv"),
     "recv_into": Receive(lambda s, buf, flags: s.recv_into(buf, 0, flags), "WSARecvInto"),
     "recvfrom": Receive(
-        lambda s, size, flags: s.recvfrom(min(size, _LARGEST), flags), "WSARecvFrom"
+        lambda s, size, flags: s.recvfrom(min(size, LARGEST_DATAGRAM), flags), "WSARecvFrom"
     ),
     "recvfrom_into": Receive(lambda s, buf, size: s.recvfrom_into(buf, size), "WSARecvFromInto"),
 }
@@ -61,7 +58,7 @@ def receive(
     try:
         received = receive_now(sock, kind, space, flags)
     except BlockingIOError:
-        return _post(proactor, sock, overlapped_receive(sock, kind, space, flags))
+        return post(proactor, sock, RECEIVES[kind].overlapped, space, flags)
     done: asyncio.Future[Any] = proactor._result(received)
     return done
 
@@ -75,11 +72,6 @@ def receive_now(sock: socket.socket, kind: str, space: Any, flags: int) -> Any:
     if sock.gettimeout() != 0:  # it would wait
         raise BlockingIOError
     return RECEIVES[kind].at_once(sock, space, flags)
-
-
-def overlapped_receive(sock: socket.socket, kind: str, space: Any, flags: int) -> Post:
-    """What starts the receive on an Overlapped object."""
-    return lambda ov: getattr(ov, RECEIVES[kind].overlapped)(sock.fileno(), space, flags)
 
 
 def send(
@@ -99,10 +91,16 @@ def send(
     else:
         done: asyncio.Future[Any] = proactor._result(sent)
         return done
+    return post_send(proactor, sock, data, flags, *address)
+
+
+def post_send(
+    proactor: Any, sock: socket.socket, data: Any, flags: int, *address: Any
+) -> asyncio.Future[Any]:
+    """Send one datagram overlapped; raises OSError if that fails at once."""
     if not address:
-        return _post(proactor, sock, lambda ov: ov.WSASend(sock.fileno(), data, flags))
-    to = complete_address(sock.family, *address)
-    return _post(proactor, sock, lambda ov: ov.WSASendTo(sock.fileno(), data, flags, to))
+        return post(proactor, sock, "WSASend", data, flags)
+    return post(proactor, sock, "WSASendTo", data, flags, complete_address(sock.family, *address))
 
 
 def complete_address(family: int, address: Any) -> Any:
@@ -116,8 +114,10 @@ def complete_address(family: int, address: Any) -> Any:
     return address
 
 
-def start(proactor: Any, sock: socket.socket, post: Post) -> Any:
-    """Start an operation and return its Overlapped object; raises OSError if it fails at once.
+def start(proactor: Any, sock: socket.socket, name: str, *arguments: Any) -> Any:
+    """Start the operation *name* of an Overlapped object, and return that object.
+
+    Raises OSError if it fails at once.
 
     A datagram that is too large fails the call, yet a completion can follow, because its status
     is a warning. asyncio has freed the Overlapped object by then, and takes the completion for
@@ -127,7 +127,7 @@ def start(proactor: Any, sock: socket.socket, post: Post) -> Any:
     proactor._register_with_iocp(sock)
     ov = _overlapped.Overlapped(_NULL)
     try:
-        post(ov)
+        getattr(ov, name)(sock.fileno(), *arguments)
     except OSError:
         over = proactor._loop.create_future()
         over.cancel()
@@ -137,8 +137,9 @@ def start(proactor: Any, sock: socket.socket, post: Post) -> Any:
     return ov
 
 
-def _post(proactor: Any, sock: socket.socket, post: Post) -> asyncio.Future[Any]:
-    ov = start(proactor, sock, post)
+def post(proactor: Any, sock: socket.socket, name: str, *arguments: Any) -> asyncio.Future[Any]:
+    """The future of an overlapped operation; raises OSError if it fails at once."""
+    ov = start(proactor, sock, name, *arguments)
     future: asyncio.Future[Any] = proactor._register(ov, sock, whole_result)
     return future
 

@@ -78,6 +78,7 @@ def _transport_repair(settings: Callable[[], Settings]) -> Repair:
             sock,
             bound["protocol"],
             current.error_budget,
+            current.fast_path,
             bound.get("address"),
             bound.get("waiter"),
             bound.get("extra"),

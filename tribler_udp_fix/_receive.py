@@ -13,7 +13,7 @@ assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 from tribler_udp_fix._budget import ErrorBudget
 from tribler_udp_fix._counters import COUNTERS
 from tribler_udp_fix._errors import WSAEMSGSIZE, ErrorClass, classify, number_of
-from tribler_udp_fix._operations import overlapped_receive, receive_now, start, whole_result
+from tribler_udp_fix._operations import RECEIVES, receive_now, start, whole_result
 
 _OverlappedFuture: Any = windows_events._OverlappedFuture  # type: ignore[attr-defined]
 
@@ -62,8 +62,9 @@ class ReceiveFuture(_OverlappedFuture):  # type: ignore[misc]
 
     def _post(self) -> OSError | None:
         self._proactor._check_closed()
+        kind, *arguments = self._receive
         try:
-            ov = start(self._proactor, self._sock, overlapped_receive(self._sock, *self._receive))
+            ov = start(self._proactor, self._sock, RECEIVES[kind].overlapped, *arguments)
         except OSError as exc:
             return exc
         self._ov: Any = ov

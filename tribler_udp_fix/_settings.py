@@ -71,6 +71,8 @@ class Settings:
     prevent_icmp_errors: switch ICMP errors off at the socket (SIO_UDP_CONNRESET and
         SIO_UDP_NETRESET): ``error_received`` no longer tells of departed peers. Best effort:
         Windows may refuse.
+    fast_path: take all datagrams that wait in a turn of the loop, and send without a detour where
+        the socket takes it. Off: one receive at a time, and every send through the queue.
 
     Of the watchdog:
 
@@ -97,6 +99,7 @@ class Settings:
         1000, 1, 1_000_000, "receive errors a second, per endpoint, that are handled without delay"
     )
     prevent_icmp_errors: bool = _switch(False, "switch ICMP errors off at the socket")
+    fast_path: bool = _switch(True, "receive all that waits at once, and send directly")
     watchdog: bool = _switch(True, "watch the endpoints of every IPv8 instance")
     probe_after: float = _number(10.0, 0.1, 3600, "seconds of quiet before a probe")
     probe_timeout: float = _number(1.0, 0.05, 60, "seconds in which a probe must be heard")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import sys
 from typing import Any, Callable, Iterator
@@ -51,12 +52,33 @@ def port() -> Iterator[CompletionPort]:
     made.close()
 
 
+FAST, ONE_AT_A_TIME = "fast", "one-at-a-time"
+# The tests of what a transport does: it must do so on either way to receive and to send.
+BOTH_WAYS = ("test_transport_receiving", "test_transport_rearm", "test_transport_sending")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of transports with the setting fast_path on and off."""
+    if metafunc.module.__name__ in BOTH_WAYS and "repaired" in metafunc.fixturenames:
+        metafunc.parametrize("repaired", [FAST, ONE_AT_A_TIME], indirect=True)
+
+
+@contextlib.contextmanager
+def repaired_proactor(*, fast_path: bool) -> Iterator[None]:
+    """asyncio as the plugin repairs it."""
+    tribler_udp_fix.install(tribler_udp_fix.Settings(fast_path=fast_path))
+    try:
+        yield
+    finally:
+        tribler_udp_fix.install(tribler_udp_fix.Settings())
+        tribler_udp_fix.uninstall()
+
+
 @pytest.fixture
-def repaired() -> Iterator[None]:
+def repaired(request: pytest.FixtureRequest) -> Iterator[None]:
     """asyncio as the plugin repairs it, for one test."""
-    tribler_udp_fix.install()
-    yield
-    tribler_udp_fix.uninstall()
+    with repaired_proactor(fast_path=getattr(request, "param", FAST) == FAST):
+        yield
 
 
 def _runner(make_loop: Callable[[], Any]) -> Run:
@@ -91,13 +113,15 @@ def run_stock() -> Run:
     return _runner(asyncio.ProactorEventLoop)
 
 
-@pytest.fixture(params=["selector", "proactor"])
-def run_both(request: pytest.FixtureRequest) -> Run:
+@pytest.fixture(params=["selector", FAST, ONE_AT_A_TIME])
+def run_both(request: pytest.FixtureRequest) -> Iterator[Run]:
     """Run on SelectorEventLoop, which is the reference, and on the repaired Proactor."""
     if request.param == "selector":
-        return _runner(asyncio.SelectorEventLoop)
-    run: Run = request.getfixturevalue("run")
-    return run
+        yield _runner(asyncio.SelectorEventLoop)
+        return
+    assert sys.platform == "win32"
+    with repaired_proactor(fast_path=request.param == FAST):
+        yield _runner(asyncio.ProactorEventLoop)
 
 
 @pytest.fixture(params=[socket.AF_INET, socket.AF_INET6], ids=["ipv4", "ipv6"])

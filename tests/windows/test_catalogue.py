@@ -21,14 +21,17 @@ print(json.dumps({outcome.fault: outcome[1:3] for outcome in run_trials()}))
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    """The verdict on each fault, and what was seen, without the plugin and with it."""
+    """The verdict on each fault, and what was seen: without the plugin, and with it in two ways."""
     cwd = tmp_path_factory.mktemp("trials")
-    return [json.loads(python("-c", TRIALS, plugin=plugin, cwd=cwd)) for plugin in (False, True)]
+    stock, fast = (python("-c", TRIALS, plugin=plugin, cwd=cwd) for plugin in (False, True))
+    one = python("-c", TRIALS, plugin=True, cwd=cwd, TRIBLER_UDP_FIX_FAST_PATH="0")
+    return {"stock": json.loads(stock), "fast": json.loads(fast), "one-at-a-time": json.loads(one)}
 
 
+@pytest.mark.parametrize("way", ["fast", "one-at-a-time"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_kills_without_the_plugin_and_not_with_it(found, fault):
-    stock, repaired = (run[fault] for run in found)
+def test_a_fault_kills_without_the_plugin_and_not_with_it(found, fault, way):
+    stock, repaired = found["stock"][fault], found[way][fault]
     if FAULTS[fault].concerns(sys.version_info[:3]):
         assert stock[0] == "suffers", stock
         assert repaired[0] == "healthy", repaired

@@ -63,8 +63,10 @@ async def storm(errors, datagrams):
 
 @pytest.mark.alone
 @pytest.mark.skipif(sys.version_info[:2] != (3, 12), reason="the storm is measured on 3.12")
-def test_ten_thousand_errors_cost_no_datagram_and_delay_no_timer(run):
-    tribler_udp_fix.install(tribler_udp_fix.Settings(error_budget=1000))
+@pytest.mark.parametrize("fast_path", [True, False], ids=["fast", "one-at-a-time"])
+def test_ten_thousand_errors_cost_no_datagram_and_delay_no_timer(run, fast_path):
+    settings = tribler_udp_fix.Settings(error_budget=1000, fast_path=fast_path)
+    tribler_udp_fix.install(settings)
     protocol, delay = run(lambda: storm(ERRORS, DATAGRAMS))
     assert protocol.heard == [b"%d" % number for number in range(DATAGRAMS)]
     assert delay < 0.05

@@ -9,9 +9,16 @@ import time
 from typing import Any
 
 import pytest
-from udp import closed_address, endpoint, hears, needs_windows, plain_socket, send, until
-
-import tribler_udp_fix
+from udp import (
+    closed_address,
+    endpoint,
+    error_budget,
+    hears,
+    needs_windows,
+    plain_socket,
+    send,
+    until,
+)
 
 
 def lose_completion(transport: Any) -> None:
@@ -62,7 +69,7 @@ def test_an_endpoint_whose_receive_is_gone_does_not_read(run):
 
 
 def test_an_endpoint_that_waits_for_its_error_budget_reads(run):
-    tribler_udp_fix.install(tribler_udp_fix.Settings(error_budget=1))
+    error_budget(1)
 
     async def main():
         protocol = await endpoint()
@@ -74,10 +81,7 @@ def test_an_endpoint_that_waits_for_its_error_budget_reads(run):
         await hears(protocol, b"next")
         protocol.transport.close()
 
-    try:
-        run(main)
-    finally:
-        tribler_udp_fix.install(tribler_udp_fix.Settings())
+    run(main)
 
 
 @needs_windows

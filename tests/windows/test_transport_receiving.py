@@ -12,6 +12,7 @@ from udp import (
     Recorder,
     closed_address,
     endpoint,
+    error_budget,
     fail_receive,
     hears,
     needs_lab,
@@ -21,6 +22,7 @@ from udp import (
 )
 
 import tribler_udp_fix
+from tribler_udp_fix._counters import Counters
 
 # NTSTATUS (see the lab's README): the Winsock number under which the protocol must hear of it.
 # Those that begin with C007 carry a Windows number as it is, at once and from a completion.
@@ -210,7 +212,9 @@ def test_every_transient_error_is_reported_under_its_winsock_number(run, status,
 
 
 @needs_lab
-def test_an_error_nobody_knows_is_reported_each_time_and_logged_once(run, caplog):
+def test_an_error_nobody_knows_is_reported_each_time_and_logged_once(run, caplog, monkeypatch):
+    monkeypatch.setattr("tribler_udp_fix._transport.COUNTERS", Counters())  # nothing is known yet
+
     async def main():
         protocol = await endpoint()
         await asyncio.sleep(0.05)
@@ -355,8 +359,8 @@ def test_a_truncated_datagram_is_an_error_and_counted_as_dropped(run):
     assert tribler_udp_fix.status().counters["dropped_by_reason"]["truncated"] == before + 1
 
 
-def test_past_its_error_budget_an_endpoint_waits_and_reads_on(repaired, run):
-    tribler_udp_fix.install(tribler_udp_fix.Settings(error_budget=10))
+def test_past_its_error_budget_an_endpoint_waits_and_reads_on(run):
+    error_budget(10)
 
     async def main():
         loop = asyncio.get_running_loop()
@@ -370,11 +374,8 @@ def test_past_its_error_budget_an_endpoint_waits_and_reads_on(repaired, run):
         protocol.transport.close()
         return took
 
-    try:
-        # 10 errors are free, each of the other 10 waits for a tenth of a second.
-        assert run(main) > 0.8
-    finally:
-        tribler_udp_fix.install(tribler_udp_fix.Settings())
+    # 10 errors are free, each of the other 10 waits for a tenth of a second.
+    assert run(main) > 0.8
 
 
 def test_reading_can_be_started_again_from_outside_at_any_time(run):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from typing import Any
 
 import pytest
-from udp import Recorder, endpoint, until
+from udp import Recorder, endpoint, full_socket, until
 
 import tribler_udp_fix
 
@@ -72,7 +73,7 @@ def test_close_sends_what_is_queued_and_then_says_good_bye_once(run_both, family
 
 def test_abort_after_close_drops_the_queue_counts_it_and_says_good_bye_once(run):
     async def main():
-        sender = await endpoint()
+        sender = await endpoint(sock=full_socket())
         for _ in range(20):
             sender.transport.sendto(b"x", sender.address)
         queued = len(sender.transport._buffer)
@@ -209,7 +210,7 @@ def test_a_protocol_that_ends_the_program_strands_nothing(repaired):
             raise SystemExit
 
     async def main():
-        endpoints.extend([await endpoint(), await endpoint(protocol=Ends)])
+        endpoints.extend([await endpoint(), await endpoint(protocol=Ends, sock=full_socket())])
         receiver, sender = endpoints
         for data in (b"one", TOO_LARGE, b"two"):
             sender.transport.sendto(data, receiver.address)
@@ -240,3 +241,107 @@ def test_a_host_name_is_an_address_as_for_the_selector(run_both):
         sender.transport.close()
 
     run_both(main)
+
+
+@pytest.mark.parametrize("connected", [False, True], ids=["unconnected", "connected"])
+def test_what_a_full_socket_refuses_is_queued_counted_and_sent_in_order(run, connected):
+    header = 8 if sys.version_info >= (3, 13) else 0
+    sent = [b"%d" % number * 10 for number in range(200)]
+
+    async def main():
+        receiver = await endpoint()
+        sock = full_socket()
+        if connected:
+            sock.connect(receiver.address)
+        sender = await endpoint(sock=sock)
+        if connected:
+            sender.transport._address = receiver.address
+        sender.transport.set_write_buffer_limits(high=500, low=100)
+        for data in sent:
+            sender.transport.sendto(data, None if connected else receiver.address)
+        # The first is on its way, and the others wait for it.
+        queued = sum(len(data) + header for data in sent[1:])
+        assert sender.transport.get_write_buffer_size() == queued
+        assert sender.all("paused") == [None]
+        assert sender.all("resumed") == []
+        await until(lambda: sender.all("resumed"))
+        assert sender.transport.get_write_buffer_size() <= 100
+        await until(lambda: len(receiver.heard) == len(sent))
+        sender.transport.sendto(b"after", None if connected else receiver.address)
+        await until(lambda: receiver.heard[-1] == b"after")
+        assert receiver.heard[:-1] == sent
+        assert sender.transport.get_write_buffer_size() == 0
+        assert sender.all("paused") == sender.all("resumed") == [None]
+        receiver.transport.close()
+        sender.transport.close()
+
+    run(main)
+
+
+def test_a_protocol_is_paused_by_no_byte_less_and_resumed_by_no_byte_more(run):
+    header = 8 if sys.version_info >= (3, 13) else 0
+    size = 100 + header
+
+    async def main():
+        sender = await endpoint(sock=full_socket())
+        sender.transport.set_write_buffer_limits(high=3 * size, low=size)
+        for _ in range(4):
+            sender.transport.sendto(bytes(100), sender.address)
+        assert sender.transport.get_write_buffer_size() == 3 * size
+        assert sender.all("paused") == []
+        sender.transport.sendto(bytes(100), sender.address)
+        assert sender.all("paused") == [None]
+        await until(lambda: len(sender.heard) == 5)
+        assert sender.all("resumed") == [None]
+        sender.transport.close()
+
+    run(main)
+
+
+def test_what_was_queued_before_close_leaves_a_full_socket_too(run):
+    async def main():
+        receiver, sender = await endpoint(), await endpoint(sock=full_socket())
+        for number in range(200):
+            sender.transport.sendto(b"%d" % number, receiver.address)
+        sender.transport.close()
+        assert sender.lost == []
+        await until(lambda: sender.lost)
+        await until(lambda: len(receiver.heard) == 200)
+        receiver.transport.close()
+        return receiver, sender
+
+    receiver, sender = run(main)
+    assert receiver.heard == [b"%d" % number for number in range(200)]
+    assert sender.lost == [None]
+
+
+def test_a_socket_that_is_full_again_and_again_loses_nothing(run):
+    async def main():
+        sock = full_socket(3)
+        receiver, sender = await endpoint(), await endpoint(sock=sock)
+        for number in range(100):
+            sender.transport.sendto(b"%d" % number, receiver.address)
+            if number % 7 == 0:
+                sock.full = 1
+                await asyncio.sleep(0)
+        await until(lambda: len(receiver.heard) == 100)
+        receiver.transport.close()
+        sender.transport.close()
+        return receiver
+
+    assert run(main).heard == [b"%d" % number for number in range(100)]
+
+
+def test_what_waits_in_the_queue_is_what_it_was_when_it_was_sent(run):
+    async def main():
+        receiver, sender = await endpoint(), await endpoint(sock=full_socket())
+        data = bytearray(b"before")
+        for _ in range(3):
+            sender.transport.sendto(data, receiver.address)
+        data[:] = b"after!"
+        await until(lambda: len(receiver.heard) == 3)
+        receiver.transport.close()
+        sender.transport.close()
+        return receiver
+
+    assert run(main).heard == [b"before"] * 3

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import socket
 from typing import Any, Callable
 
 import pytest
+
+import tribler_udp_fix
 
 LOOPBACK: dict[int, str] = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 IN_LAB = os.environ.get("WINLAB") == "1"
@@ -61,6 +64,43 @@ class Recorder(asyncio.DatagramProtocol):
     @property
     def address(self) -> Any:
         return self.transport.get_extra_info("sockname")
+
+
+class FullSocket(socket.socket):
+    """A socket whose buffer is full for the next so many sends that would not block.
+
+    Loopback never fills one: only that word of the socket's is ours, every byte goes its own way.
+    """
+
+    full = 0
+
+    def send(self, *args: Any) -> int:
+        self._refuse()
+        return super().send(*args)
+
+    def sendto(self, *args: Any) -> int:
+        self._refuse()
+        return super().sendto(*args)
+
+    def _refuse(self) -> None:
+        if self.full:
+            self.full -= 1
+            raise BlockingIOError
+
+
+def full_socket(sends: int = 1) -> FullSocket:
+    """A bound socket that is full for the next so many *sends*."""
+    sock = FullSocket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((LOOPBACK[socket.AF_INET], 0))
+    sock.setblocking(False)
+    sock.full = sends
+    return sock
+
+
+def error_budget(errors: int) -> None:
+    """Change the setting of that name, and no other, until the end of the test."""
+    now = tribler_udp_fix.status().settings
+    tribler_udp_fix.install(dataclasses.replace(now, error_budget=errors))
 
 
 async def endpoint(family: int = socket.AF_INET, protocol: Any = Recorder, **options: Any) -> Any:
