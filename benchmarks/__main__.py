@@ -135,27 +135,26 @@ def machine() -> str:
     return f"{os.cpu_count()} × {model}, Linux {platform.release()}"
 
 
-def write(folder: Path, run: Run, about: dict[str, Any], start: dict[str, Any] | None) -> str:
+def write(folder: Path, samples: report.Samples, about: dict[str, Any]) -> str:
     """Write the files; return the Markdown."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = [contender.name for contender in run.contenders]
-    version = about["python"]
+    names, version = about["contenders"], about["python"]
     minor = version.rpartition(".")[0]
-    document = report.document(run.samples, about)
-    text = (
+    head = (
         f"Windows Python {version} in the lab, {about['date']}, {about['machine']}; medians of "
-        f"{about['rounds']} rounds; ratios of the plugin's figure to another's in the same round, "
-        f"with their middle half.\n\n{report.table(run.samples, names)}\n"
+        f"{about['rounds']} rounds. Ratios are the plugin's figure to another's in the same round, "
+        "with their middle half.\n\n"
     )
-    if start:
-        document["start"] = start
-        text += f"\n{start_table(start)}\n"
-    (folder / f"results-{minor}.json").write_text(json.dumps(document, indent=1) + "\n")
+    text = f"{head}{report.table(samples, names)}\n"
+    if about["start"]:
+        text += f"\n{start_table(about['start'])}\n"
+    document = json.dumps(report.document(samples, about), indent=1)
+    (folder / f"results-{minor}.json").write_text(document + "\n")
     (folder / f"table-{minor}.md").write_text(text)
+    (folder / f"summary-{minor}.md").write_text(f"{head}{report.summary(samples, names)}\n")
     for name, (keys, figure) in PLOTS.items():
-        if any(key in run.samples for key in keys):
-            drawing = plot.bars(run.samples, keys, figure, names)
-            (folder / f"{name}-{minor}.svg").write_text(drawing)
+        if any(key in samples for key in keys):
+            (folder / f"{name}-{minor}.svg").write_text(plot.bars(samples, keys, figure, names))
     return text
 
 
@@ -170,11 +169,17 @@ def main() -> int:
         "--only", action="append", choices=[*SCENARIOS, "start"], help="only this; repeatable"
     )
     parser.add_argument("--start-rounds", type=int, default=100, help="of interpreter start (100)")
+    parser.add_argument(
+        "--again", type=Path, metavar="JSON", help="write what an earlier run found"
+    )
     default = places.LAB / "benchmarks" / "results"
     parser.add_argument("--output", type=Path, default=default, help=f"a folder ({default})")
     options = parser.parse_args()
     if options.rounds < 1 or options.start_rounds < 1:
         parser.error("--rounds and --start-rounds: allowed is a whole number from 1")
+    if options.again:
+        earlier = json.loads(options.again.read_text())
+        return tell(options.output, earlier["samples"], earlier)
     python = find(options.python)
     wanted = options.only or [*SCENARIOS, "start"]
     has_ipv8 = not python.ipv8.endswith("carries")
@@ -183,20 +188,26 @@ def main() -> int:
         for key, scenario in SCENARIOS.items()
         if key in wanted and (has_ipv8 or not scenario.needs_ipv8)
     }
+    run = Run(python, chosen)
+    run.rounds(options.rounds)
     about = {
         "python": python.version,
         "date": datetime.date.today().isoformat(),
         "machine": machine(),
         "rounds": options.rounds,
+        "contenders": [contender.name for contender in run.contenders],
+        "start": interpreter_start(options.start_rounds) if "start" in wanted else None,
     }
-    run = Run(python, chosen)
-    run.rounds(options.rounds)
-    start = interpreter_start(options.start_rounds) if "start" in wanted else None
-    print(write(options.output, run, about, start))
-    promises = report.kept(run.samples, python.version)
+    return tell(options.output, run.samples, about)
+
+
+def tell(folder: Path, samples: report.Samples, about: dict[str, Any]) -> int:
+    """Write and print what was found; return the exit status."""
+    print(write(folder, samples, about))
+    promises = report.kept(samples, about["python"])
     for sentence, holds in promises:
         print(f"{'kept' if holds else 'NOT KEPT'}: {sentence}")
-    print(f"written to {options.output}")
+    print(f"written to {folder}")
     return int(not all(holds for _, holds in promises))
 
 

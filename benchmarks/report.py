@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Sequence
 
 from .measurements import SCENARIOS
 
@@ -43,6 +43,21 @@ PROMISES = (
     Promise(("3.8", "3.12"), "echo-500-1", "p99", STOCK, 1.0, most=True),
 )
 
+SUMMARY = (
+    ("echo-64-32", "rate"),
+    ("echo-500-32", "rate"),
+    ("echo-1400-32", "rate"),
+    ("echo-500-32", "cpu"),
+    ("echo-500-1", "median"),
+    ("echo-500-1", "p99"),
+    ("receive", "rate"),
+    ("send", "rate"),
+    ("storm", "rate"),
+    ("memory-500", "traced"),
+    ("ipv8-unsigned", "rate"),
+    ("ipv8-signed", "rate"),
+)
+
 
 def ratio(samples: Samples, scenario: str, figure: str, contender: str) -> Ratio | None:
     """Compare the plugin with a contender, round by round; None where there is nothing to."""
@@ -71,23 +86,28 @@ def kept(samples: Samples, python: str) -> list[tuple[str, bool]]:
     return told
 
 
-def table(samples: Samples, contenders: list[str]) -> str:
+def summary(samples: Samples, contenders: list[str]) -> str:
+    """Return the table's most telling rows."""
+    return table(samples, contenders, SUMMARY)
+
+
+def table(
+    samples: Samples, contenders: list[str], rows: Sequence[tuple[str, str]] | None = None
+) -> str:
     """Return the figures as a Markdown table: medians, and the plugin's ratio to each other."""
     others = [name for name in contenders if name != BASE]
     heads = ["", "", *contenders, *(f"to {name}" for name in others)]
-    rows = [heads, ["---"] * 2 + ["---:"] * (len(heads) - 2)]
-    for key, scenario in SCENARIOS.items():
-        for figure, (unit, _) in scenario.figures.items():
-            figures = samples.get(key, {}).get(figure)
-            if not figures:
-                continue
-            row = [scenario.title, unit]
-            row += [
-                _number(statistics.median(figures[n])) if n in figures else "" for n in contenders
-            ]
-            row += [_ratio(ratio(samples, key, figure, name)) for name in others]
-            rows.append(row)
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    lines = [heads, ["---"] * 2 + ["---:"] * (len(heads) - 2)]
+    everything = [(key, figure) for key, found in SCENARIOS.items() for figure in found.figures]
+    for key, figure in everything if rows is None else rows:
+        figures = samples.get(key, {}).get(figure)
+        if figures:
+            found = [figures.get(name) for name in contenders]
+            line = [SCENARIOS[key].title, SCENARIOS[key].figures[figure][0]]
+            line += [_number(statistics.median(values)) if values else "" for values in found]
+            line += [_ratio(ratio(samples, key, figure, name)) for name in others]
+            lines.append(line)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _number(value: float) -> str:

@@ -35,11 +35,11 @@ class SendingAtOnce(Reporting):
     def sendto(self, data: bytes | bytearray | memoryview, addr: SocketAddress = None) -> None:
         if (
             self._fast
+            and self._write_fut is None
+            and not (self._buffer or self._closing or self._awaits_bind)
             and isinstance(data, bytes)
             and (data or _SENDS_EMPTY)
             and (addr is not None if self._address is None else addr in (None, self._address))
-            and self._write_fut is None
-            and not (self._buffer or self._closing or self._awaits_bind)
             and self._send_now(data, addr)
         ):
             return

@@ -289,7 +289,7 @@ class Receiving(Reporting):
         COUNTERS.add("receives_rearmed")
         self._looks = self._meets_errors = True
         delay = self._error_budget.delay(self._loop.time())
-        self._read_on_later(delay)
+        self._read_on_later(delay, instead=delay > 0)
         if error_class is not ErrorClass.OURS:
             self._report(exc)
         return not delay

@@ -85,18 +85,24 @@ def test_a_datagram_has_left_when_sendto_returns(run, family):
     assert run(main).all("paused") == []
 
 
-def test_what_waits_is_heard_in_few_turns_and_in_order(run):
+@pytest.fixture
+def patience(monkeypatch):
+    """However slow the machine is, a transport's share of a turn does not end by its time."""
+    monkeypatch.setattr("tribler_udp_fix._transport.TURN_SECONDS", 60.0)
+
+
+def test_what_waits_is_heard_in_few_turns_and_in_order(run, patience):
     _, dates = run(lambda: heard_by_turn(30))
-    assert len(set(dates)) <= 4
+    assert len(set(dates)) <= 3
 
 
 def test_a_flood_leaves_each_turn_of_the_loop_to_others_too(run):
     _, dates = run(lambda: heard_by_turn(500))
-    assert most_in_a_turn(dates) <= 65  # the one that completed, and 64 that waited
+    assert most_in_a_turn(dates) <= 129  # the one that completed, and 128 that waited
 
 
 def test_a_slow_protocol_has_its_share_in_time_not_in_datagrams(run):
-    _, dates = run(lambda: heard_by_turn(30, slowness=0.005))
+    _, dates = run(lambda: heard_by_turn(30, slowness=0.01))
     assert most_in_a_turn(dates) <= 2
 
 
@@ -259,7 +265,7 @@ def test_errors_among_datagrams_are_reported_where_they_came(run):
     assert [name for name, _ in protocol.calls][1:41] == ["heard", "error"] * 20
 
 
-def test_errors_that_wait_are_met_in_few_turns(run):
+def test_errors_that_wait_are_met_in_few_turns(run, patience):
     class Dated(Recorder):
         def error_received(self, exc):
             super().error_received(exc)
@@ -282,7 +288,7 @@ def test_errors_that_wait_are_met_in_few_turns(run):
         return protocol
 
     assert {exc.winerror for exc in run(main).errors} == {10054}
-    assert len(set(dates)) <= 6
+    assert len(set(dates)) <= 3
 
 
 def test_an_endpoint_at_rest_holds_room_for_one_datagram(run):
