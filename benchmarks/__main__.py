@@ -50,12 +50,12 @@ PLOTS = {
 class Run:
     """All rounds of one run."""
 
-    def __init__(self, python: WindowsPython, chosen: dict[str, Scenario]) -> None:
+    def __init__(self, python: WindowsPython, chosen: dict[str, Scenario], *, floor: bool) -> None:
         self._python = python
         self._prefix = lay.lay([python])
         self._chosen = chosen
         self._server = wineserver(self._prefix)
-        self.contenders = contenders(python)
+        self.contenders = contenders(python, floor=floor)
         self.samples: report.Samples = {}
         self._subjects: dict[str, Child] = {}
         self._peer: Child | None = None
@@ -168,6 +168,9 @@ def main() -> int:
     parser.add_argument(
         "--only", action="append", choices=[*SCENARIOS, "start"], help="only this; repeatable"
     )
+    parser.add_argument(
+        "--floor", action="store_true", help="with a socket without any loop as well; echo only"
+    )
     parser.add_argument("--start-rounds", type=int, default=100, help="of interpreter start (100)")
     parser.add_argument(
         "--again", type=Path, metavar="JSON", help="write what an earlier run found"
@@ -175,6 +178,10 @@ def main() -> int:
     default = places.LAB / "benchmarks" / "results"
     parser.add_argument("--output", type=Path, default=default, help=f"a folder ({default})")
     options = parser.parse_args()
+    if options.floor and not (
+        options.only and all(key.startswith("echo-") for key in options.only)
+    ):
+        parser.error("--floor: only together with --only echo-...: without a loop it only echoes")
     if options.rounds < 1 or options.start_rounds < 1:
         parser.error("--rounds and --start-rounds: allowed is a whole number from 1")
     if options.again:
@@ -188,7 +195,7 @@ def main() -> int:
         for key, scenario in SCENARIOS.items()
         if key in wanted and (has_ipv8 or not scenario.needs_ipv8)
     }
-    run = Run(python, chosen)
+    run = Run(python, chosen, floor=options.floor)
     run.rounds(options.rounds)
     about = {
         "python": python.version,

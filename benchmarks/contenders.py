@@ -33,12 +33,14 @@ PLUGIN = Contender("plugin", "proactor", {"TRIBLER_UDP_FIX": "1"})
 STOCK = Contender("stock Proactor", "proactor", {})
 SELECTOR = Contender("SelectorEventLoop", "selector", {})
 WINLOOP_LOOP = Contender("winloop", "winloop", {})
+# No loop at all, only recvfrom() and sendto(): what no loop of Python's can beat.
+FLOOR = Contender("no loop", "none", {})
 
 
-def contenders(python: WindowsPython) -> tuple[Contender, ...]:
-    """Return those that this Python has, the plugin first."""
-    rest = () if python.minor in NO_WINLOOP else (WINLOOP_LOOP,)
-    return (PLUGIN, STOCK, SELECTOR, *rest)
+def contenders(python: WindowsPython, *, floor: bool = False) -> tuple[Contender, ...]:
+    """Return those that this Python has, the plugin first; with the *floor*, no loop last."""
+    winloop = () if python.minor in NO_WINLOOP else (WINLOOP_LOOP,)
+    return (PLUGIN, STOCK, SELECTOR, *winloop, *((FLOOR,) if floor else ()))
 
 
 class Child:

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 from .measurements import SCENARIOS
 from .report import BASE, Samples, ratio
 
-COLOURS = ("#1a7f37", "#6e7781", "#bf8700", "#0969da")
+COLOURS = ("#1a7f37", "#6e7781", "#bf8700", "#0969da", "#8250df")
 WIDTH, LEFT, BAR, GAP = 760, 230, 16, 18
 STYLE = "font-family: system-ui, sans-serif; font-size: 12px; fill: #57606a"
 

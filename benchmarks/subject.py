@@ -1,4 +1,5 @@
 """The event loop that is measured, in a Windows Python: ``subject.py proactor|selector|winloop``.
+With ``none`` it has no loop, and only echoes.
 
 It takes one command a line on stdin, as JSON, and answers with one line on stdout. It knows nothing
 of the plugin: the environment variable alone decides whether that is on.
@@ -87,6 +88,18 @@ async def echo() -> dict[str, Any]:
     """Answer every datagram."""
     await serve(Echo)
     return {}
+
+
+def echo_without_a_loop() -> dict[str, Any]:
+    """Answer every datagram with recvfrom() and sendto() alone, which is the least that it takes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((LOOPBACK, 0))
+        answer(port=sock.getsockname()[1])
+        while True:
+            data, addr = sock.recvfrom(65_535)
+            if data == STOP:
+                return {}
+            sock.sendto(data, addr)
 
 
 async def receive() -> dict[str, Any]:
@@ -223,6 +236,11 @@ COMMANDS: dict[str, Any] = {
 
 def main() -> None:
     """Do what each line says, on one event loop."""
+    if sys.argv[1] == "none":
+        answer(python=sys.version.split()[0], loop="none")
+        for _ in sys.stdin:
+            answer(**echo_without_a_loop())
+        return
     loop = make_loop(sys.argv[1])
     asyncio.set_event_loop(loop)
     answer(python=sys.version.split()[0], loop=type(loop).__module__)
