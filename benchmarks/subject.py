@@ -91,7 +91,7 @@ async def echo() -> dict[str, Any]:
 
 
 def echo_without_a_loop() -> dict[str, Any]:
-    """Answer every datagram with recvfrom() and sendto() alone, which is the least that it takes."""
+    """Answer every datagram with recvfrom() and sendto() alone: the least that it can cost."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((LOOPBACK, 0))
         answer(port=sock.getsockname()[1])

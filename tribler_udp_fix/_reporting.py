@@ -25,7 +25,7 @@ TURN_SECONDS = 0.005
 
 
 class Reporting(_Stock):  # type: ignore[misc]
-    """Sends one datagram without blocking, and tells the protocol of an error."""
+    """Tells the protocol of an error."""
 
     # What the stock class keeps and both halves use.
     _address: SocketAddress
@@ -58,22 +58,14 @@ class Reporting(_Stock):  # type: ignore[misc]
                 }
             )
 
-    def _send_now(self, data: bytes, addr: SocketAddress) -> bool:
-        """Send one datagram, or tell the protocol why not; False where the socket is full."""
-        sock = self._sock
-        try:
-            if sock.gettimeout() != 0:  # it would wait
-                return False
-            if self._address is None:
-                sock.sendto(data, addr)
-            else:
-                sock.send(data)
-        except BlockingIOError:
+    def _unsent(self, exc: Exception) -> bool:
+        """Tell the protocol why a datagram was not sent; False where the socket was full."""
+        if isinstance(exc, BlockingIOError):
             self._refused = True
             return False
-        except OSError as exc:
+        if isinstance(exc, OSError):
             self._send_failed(exc)
-        except Exception as exc:
+        else:
             self._fatal_error(exc, "Fatal write error on datagram transport")
         return True
 

@@ -40,9 +40,18 @@ class SendingAtOnce(Reporting):
             and isinstance(data, bytes)
             and (data or _SENDS_EMPTY)
             and (addr is not None if self._address is None else addr in (None, self._address))
-            and self._send_now(data, addr)
+            and self._sock.gettimeout() == 0  # else it would wait
         ):
-            return
+            try:
+                if self._address is None:
+                    self._sock.sendto(data, addr)
+                else:
+                    self._sock.send(data)
+            except Exception as exc:
+                if self._unsent(exc):
+                    return
+            else:
+                return
         super().sendto(data, addr)
 
 
@@ -78,6 +87,19 @@ class Sending(Reporting):
         if self._write_fut is None and not self._in_loop_writing:
             self._loop_writing()
         self._maybe_pause_protocol()
+
+    def _send_now(self, data: bytes, addr: SocketAddress) -> bool:
+        """Send one datagram, or tell the protocol why not; False where the socket is full."""
+        if self._sock.gettimeout() != 0:  # it would wait
+            return False
+        try:
+            if self._address is None:
+                self._sock.sendto(data, addr)
+            else:
+                self._sock.send(data)
+        except Exception as exc:
+            return self._unsent(exc)
+        return True
 
     def _loop_writing(self, fut: asyncio.Future[Any] | None = None) -> None:
         """Start to send the head of the queue; what fails at once makes way for the next."""

@@ -197,7 +197,8 @@ class Receiving(Reporting):
         Past its share of the turn it goes on in the next one. However it ends, also when the
         protocol raises, reading goes on.
         """
-        connected = self._address is not None
+        address = self._address
+        connected = address is not None
         receive = self._sock.recv if connected else self._sock.recvfrom
         room = min(self.max_size, LARGEST_DATAGRAM)
         until = perf_counter() + TURN_SECONDS
@@ -208,9 +209,12 @@ class Receiving(Reporting):
         try:
             if received is not None:
                 self._deliver(received)
-            while turns and not self._closing:
+            for _ in range(0 if self._closing else turns):
                 try:
-                    received = receive(room)
+                    if connected:
+                        data = receive(room)
+                    else:
+                        data, address = receive(room)
                 except BlockingIOError:
                     break
                 except Exception as exc:
@@ -219,12 +223,11 @@ class Receiving(Reporting):
                         return
                 else:
                     self._looks = True
-                    if connected:
-                        self._protocol.datagram_received(received, self._address)
-                    else:
-                        self._protocol.datagram_received(*received)
-                turns -= 1
-                if not turns or perf_counter() > until:
+                    self._protocol.datagram_received(data, address)
+                if self._closing or perf_counter() > until:
+                    return
+            else:
+                if turns:
                     return
             goes_on = False
         finally:
