@@ -13,7 +13,6 @@ import socket
 import sys
 import time
 import tracemalloc
-from typing import Any
 
 import tribler_udp_fix
 from tribler_udp_fix import Settings, Watchdog
@@ -68,8 +67,10 @@ async def measure(endpoints: int, busy: bool, watched: bool, seconds: float) -> 
 
 
 def main(endpoints: int, seconds: float) -> None:
+    assert sys.platform == "win32"
+    assert sys.platform == "win32"
     tribler_udp_fix.install()
-    loop: Any = asyncio.ProactorEventLoop() if sys.platform == "win32" else asyncio.new_event_loop()
+    loop = asyncio.ProactorEventLoop()
     asyncio.set_event_loop(loop)
     with contextlib.closing(loop):
         for busy in (True, False):

@@ -203,7 +203,7 @@ def process_memory() -> dict[str, int]:
 
 async def ipv8(seconds: float, in_flight: int, signed: bool) -> dict[str, Any]:
     """Count the messages that two communities exchange, each on an endpoint of its own."""
-    from communities import exchange  # beside this script; pyipv8 is not on every Python
+    from ipv8_messages import exchange  # beside this script; pyipv8 is not on every Python
 
     return {"rate": await exchange(seconds, in_flight, signed)}
 

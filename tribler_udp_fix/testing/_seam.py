@@ -1,7 +1,8 @@
 """Stands between a transport and its socket, and on the Proactor between it and the proactor.
 
 All that the faults know of a transport's inside is here and in ``_receiving``: that it calls the
-methods of ``_sock``, and ``send``, ``sendto``, ``recv`` and ``recvfrom`` of ``_loop._proactor``.
+methods of ``_sock``, and ``send``, ``sendto``, ``recv`` and ``recvfrom`` of ``_loop._proactor``;
+and that a repaired one posts each receive in ``_post_receive()``.
 Nothing is replaced for anybody else, and each transport gets back what it had.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Callable, Iterator
 
-from tribler_udp_fix.testing._targets import is_proactor
+from tribler_udp_fix.testing._targets import is_proactor, is_repaired
 
 Call = Callable[[], Any]
 # Is given what would be done, and does it, something else, or raises.
@@ -27,6 +28,9 @@ class Seam:
         self._class = type(self._socket)
         self._loop = transport._loop
         self._socket.__class__ = _socket_class(self, self._class)
+        self.posts = is_repaired(transport)
+        if self.posts:
+            transport._post_receive = self._post_receive
         if is_proactor(transport):
             self._stand_in: Any = _Loop(self, self._loop)
             transport._loop = self._stand_in
@@ -36,8 +40,30 @@ class Seam:
         hooks = self.hooks[kind]
         return hooks[-1](what) if hooks else what()
 
+    def _post_receive(self) -> Exception | None:
+        """What a repaired transport posts a receive with, which returns why that failed at once."""
+        transport = self._transport
+        if transport._closing or transport._read_fut is not None:
+            return None
+
+        def post() -> Any:
+            failed = type(transport)._post_receive(transport)
+            if failed is not None:
+                raise failed
+            return transport._read_fut
+
+        try:
+            posted = self.call("post", post)
+        except Exception as exc:  # what the hook raises, too, is what the receive failed of
+            return exc
+        if transport._read_fut is None:  # the hook's own
+            transport._read_fut = posted
+            posted.add_done_callback(transport._loop_reading)
+        return None
+
     def remove(self) -> None:
         """Give the transport back what it had."""
+        vars(self._transport).pop("_post_receive", None)
         self._socket.__class__ = self._class
         if self._transport._loop is not self._loop:
             self._transport._loop = self._loop
@@ -109,7 +135,10 @@ class _Proactor:
         return self._seam.call("send", lambda: self._real.sendto(*args, **kwargs))
 
     def recv(self, *args: Any) -> Any:
-        return self._seam.call("post", lambda: self._real.recv(*args))
+        return self._post(lambda: self._real.recv(*args))
 
     def recvfrom(self, *args: Any) -> Any:
-        return self._seam.call("post", lambda: self._real.recvfrom(*args))
+        return self._post(lambda: self._real.recvfrom(*args))
+
+    def _post(self, post: Call) -> Any:
+        return post() if self._seam.posts else self._seam.call("post", post)

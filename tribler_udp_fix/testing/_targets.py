@@ -11,6 +11,8 @@ from tribler_udp_fix._ipv8._leaves import leaves
 if sys.platform == "win32":
     from asyncio import proactor_events
 
+    from tribler_udp_fix._transport import Receiving
+
     _Proactor: Any = proactor_events._ProactorDatagramTransport  # type: ignore[attr-defined]
 
 _Selector: Any = selector_events._SelectorDatagramTransport  # type: ignore[attr-defined]
@@ -72,6 +74,11 @@ def is_selector(transport: Any) -> bool:
 def is_proactor(transport: Any) -> bool:
     """Whether *transport* is one of a ProactorEventLoop, as CPython made it or as repaired."""
     return sys.platform == "win32" and isinstance(transport, _Proactor)
+
+
+def is_repaired(transport: Any) -> bool:
+    """Whether *transport* is one that the plugin made in place of CPython's."""
+    return sys.platform == "win32" and isinstance(transport, Receiving)
 
 
 def is_over(transport: Any) -> bool:
