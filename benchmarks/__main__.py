@@ -132,7 +132,7 @@ def machine() -> str:
         ),
         platform.machine(),
     )
-    return f"{os.cpu_count()} × {model}, Linux {platform.release()}"
+    return f"{os.cpu_count()} × {model}, Linux {platform.release().partition('-')[0]}"
 
 
 def write(folder: Path, samples: report.Samples, about: dict[str, Any]) -> str:
