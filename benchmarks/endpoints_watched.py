@@ -17,6 +17,8 @@ import tracemalloc
 import tribler_udp_fix
 from tribler_udp_fix import Settings, Watchdog
 
+assert sys.platform == "win32"  # for mypy on Linux
+
 BUSY_EVERY = 4.0  # seconds between two datagrams of a busy endpoint
 TURNS = 20  # in which all of them have had theirs
 
@@ -67,7 +69,6 @@ async def measure(endpoints: int, busy: bool, watched: bool, seconds: float) -> 
 
 
 def main(endpoints: int, seconds: float) -> None:
-    assert sys.platform == "win32"
     assert sys.platform == "win32"
     tribler_udp_fix.install()
     loop = asyncio.ProactorEventLoop()
