@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import socket
+import sys
 
 import pytest
 from watched import QUICK, new_endpoint, say, scene
@@ -14,6 +15,10 @@ from tribler_udp_fix.testing import (
     dead_reader,
     lost_completion,
     taken_port,
+)
+
+pytestmark = pytest.mark.skipif(
+    sys.version_info[:2] in ((3, 9), (3, 11)), reason="watched on 3.8, 3.10, 3.12 and 3.13"
 )
 
 NEVER_QUIET = dataclasses.replace(QUICK, probe_after=3600.0)
