@@ -58,6 +58,8 @@ def receive(
     try:
         received = receive_now(sock, kind, space, flags)
     except BlockingIOError:
+        if isinstance(space, int):
+            space = min(space, LARGEST_DATAGRAM)
         return post(proactor, sock, RECEIVES[kind].overlapped, space, flags)
     done: asyncio.Future[Any] = proactor._result(received)
     return done

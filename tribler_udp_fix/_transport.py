@@ -13,6 +13,7 @@ import contextlib
 import logging
 import socket
 import sys
+from asyncio import windows_events
 from time import perf_counter
 from typing import Any
 
@@ -74,7 +75,8 @@ class Receiving(Reporting):
         *args: Any,
     ) -> None:
         self._error_budget = ErrorBudget(error_budget)
-        self._fast = fast_path
+        # The fast path posts its operations by hand, which another proactor may not do likewise.
+        self._fast = fast_path and isinstance(loop._proactor, windows_events.IocpProactor)
         told_of_errors.add(sock)
         super().__init__(loop, sock, protocol, *args)
         self._read_on_later(0.0)  # as the stock __init__ does, whose call comes first
@@ -243,15 +245,15 @@ class Receiving(Reporting):
         if self._closing or self._read_fut is not None:
             return None
         proactor, sock = self._loop._proactor, self._sock
-        room = min(self.max_size, LARGEST_DATAGRAM)
         connected = self._address is not None
         try:
             if self._fast:
                 name = "WSARecv" if connected else "WSARecvFrom"
-                self._read_fut = post(proactor, sock, name, room, 0)
+                self._read_fut = post(proactor, sock, name, min(self.max_size, LARGEST_DATAGRAM), 0)
                 self._looks = self._looks or self._read_fut.done()
             else:
-                self._read_fut = (proactor.recv if connected else proactor.recvfrom)(sock, room)
+                receive = proactor.recv if connected else proactor.recvfrom
+                self._read_fut = receive(sock, self.max_size)
         except Exception as exc:
             return exc
         self._read_fut.add_done_callback(self._loop_reading)
