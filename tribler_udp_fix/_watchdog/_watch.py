@@ -43,6 +43,7 @@ class Watch:
         self.rearms = self.rebinds = self.failed_rebinds = 0
         self.missed = self.unsent = 0
         self.broken = False
+        self._stopped = False
         self.prober = Prober(leaf.endpoint, around.sender, self._answered)
         self._loop = asyncio.get_running_loop()
         self._settings = settings
@@ -61,20 +62,20 @@ class Watch:
 
     def start(self) -> None:
         """Begin to watch."""
-        self._entered = self._loop.time()
-        self.leaf.attach(self._lose)
-        if self.leaf.is_open():
-            self._locate()
-            self.prober.attach()
-        self._schedule()
+        with self._guarded():
+            self.leaf.attach(self._lose)
+            if self.leaf.is_open():
+                self._locate()
+                self.prober.attach()
+            self._schedule()
 
     async def stop(self) -> None:
         """End to watch; an endpoint that is without a socket then is closed."""
         if self._rebinding is not None:
             await asyncio.wait([self._rebinding], timeout=REBIND_TIMEOUT)
+        self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
         self.prober.detach()
         self.leaf.detach()
 
@@ -158,6 +159,8 @@ class Watch:
             self._feed(Input.MISSED, now)
 
     def _feed(self, event: Input, now: float, cause: str = "") -> None:
+        if self._stopped:  # what was on its way when it did
+            return
         before = self.policy.state
         action = self.policy.feed(event, now)
         state = self.policy.state
@@ -208,6 +211,10 @@ class Watch:
         self._rebinding = self._loop.create_task(self._rebind(cause))
 
     async def _rebind(self, cause: str) -> None:
+        with self._guarded():  # in Tribler a task that raises is a pop-up
+            await self._rebind_and_tell(cause)
+
+    async def _rebind_and_tell(self, cause: str) -> None:
         event = Input.REBOUND
         try:
             done = await asyncio.wait_for(self.leaf.rebind(), REBIND_TIMEOUT - 1)
