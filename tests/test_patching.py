@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+from typing import Any
+
 import pytest
 
 from tribler_udp_fix._patching import (
+    Exported,
     Inherited,
     OneOf,
     Patch,
@@ -36,6 +40,21 @@ def doubled(wrapped, instance, args, kwargs):
     return size * 2, flags
 
 
+def module(name: str, **names: Any) -> ModuleType:
+    made = ModuleType(name)
+    vars(made).update(names)
+    return made
+
+
+def area(width, height):
+    return width * height
+
+
+HOME = module("home", area=area)
+PACKAGE = module("package", area=area)
+OTHER = module("other", area=lambda width, height: 0)
+
+
 @pytest.mark.parametrize(
     ("shape", "reason"),
     [
@@ -65,6 +84,11 @@ def doubled(wrapped, instance, args, kwargs):
         (Inherited(Heir, "method", Target), None),
         (Inherited(Target, "method", object), "Target.method is Target's"),
         (Inherited(Heir, "gone", Target), "Heir.gone is not there"),
+        (Shape(HOME, "area", ["width", "height"]), None),
+        (Shape(HOME, "area", ["width"]), "home.area takes (width, height)"),
+        (Exported(PACKAGE, "area", HOME), None),
+        (Exported(OTHER, "area", HOME), "other.area is not home's"),
+        (Exported(OTHER, "gone", HOME), "other.gone is not home's"),
     ],
 )
 def test_a_shape_says_what_it_does_not_know(shape, reason):
@@ -125,6 +149,38 @@ def test_under_somebody_elses_wrapper_a_patch_is_off_and_on_again():
         setattr(Target, "method", original)  # noqa: B010
     assert patch.restore() is None
     assert vars(Target)["method"] is original
+
+
+def squared(wrapped, instance, args, kwargs):
+    assert instance is None
+    return wrapped(*args, **kwargs) ** 2
+
+
+def test_a_function_is_replaced_in_its_module_and_where_it_is_handed_out():
+    before = dict(vars(HOME)), dict(vars(PACKAGE))
+    patch = Patch(HOME, "area", squared, (PACKAGE,))
+    for _ in range(2):
+        patch.apply()
+        patch.apply()
+        assert vars(PACKAGE)["area"](2, height=3) == 36
+        assert vars(HOME)["area"] is vars(PACKAGE)["area"]  # as when the package is reloaded
+        assert first_mismatch([Exported(PACKAGE, "area", HOME)]) is None
+        assert patch.restore() is None
+        assert vars(HOME)["area"] is area
+        assert (vars(HOME), vars(PACKAGE)) == before
+
+
+def test_under_somebody_elses_wrapper_in_one_module_a_function_stays_switched_off_in_all():
+    patch = Patch(HOME, "area", squared, (PACKAGE,))
+    patch.apply()
+    ours = vars(PACKAGE)["area"]
+    setattr(PACKAGE, "area", lambda *args: ours(*args))  # noqa: B010
+    assert patch.restore() == "package.area was wrapped again by another package"
+    assert vars(HOME)["area"] is ours
+    assert vars(PACKAGE)["area"](2, 3) == 6
+    setattr(PACKAGE, "area", ours)  # noqa: B010
+    assert patch.restore() is None
+    assert vars(HOME)["area"] is vars(PACKAGE)["area"] is area
 
 
 def test_when_one_patch_fails_those_before_it_are_taken_back():

@@ -1,4 +1,4 @@
-"""Replace methods of classes that belong to somebody else, and put them back.
+"""Replace methods and functions that belong to somebody else, and put them back.
 
 A patch looks before it leaps: it names the signature and the names that its replacement relies
 on, and where the target has another shape it refuses. Patches are applied together or not at
@@ -9,8 +9,10 @@ unwrap, so ours stays below it and, being off, only calls on.
 from __future__ import annotations
 
 import inspect
-from typing import Any, Callable, Dict, Iterable, NamedTuple, Protocol, Sequence, Tuple
+from types import ModuleType
+from typing import Any, Callable, Dict, Iterable, NamedTuple, Protocol, Sequence, Tuple, Union
 
+Owner = Union[type, ModuleType]  # a class with a method, or a module with a function
 Wrapper = Callable[[Callable[..., Any], Any, Tuple[Any, ...], Dict[str, Any]], Any]
 
 
@@ -24,7 +26,7 @@ class Check(Protocol):
 class Shape(NamedTuple):
     """What a function must look like: its parameters, and names its code must mention."""
 
-    owner: type
+    owner: Owner
     name: str
     parameters: Sequence[str]
     mentions: Iterable[str] = ()
@@ -75,21 +77,41 @@ class Inherited(NamedTuple):
         return f"{where} is {home.__name__}'s" if home else f"{where} is not there"
 
 
+class Exported(NamedTuple):
+    """A function of the module *home* that *module* must hand out as its own."""
+
+    module: ModuleType
+    name: str
+    home: ModuleType
+
+    def mismatch(self) -> str | None:
+        """That it hands out another one, or None."""
+        there = vars(self.module).get(self.name, _MISSING)
+        if there is not _MISSING and there is vars(self.home).get(self.name):
+            return None
+        return f"{self.module.__name__}.{self.name} is not {self.home.__name__}'s"
+
+
 def home_of(owner: type, name: str) -> type | None:
     """The class that gives *owner* its attribute *name*, or None where nothing does."""
     return next((cls for cls in owner.__mro__ if name in vars(cls)), None)
 
 
 class Patch:
-    """One method, replaced by a wrapper of wrapt's form ``(wrapped, instance, args, kwargs)``.
+    """One method or function, replaced by a wrapper ``(wrapped, instance, args, kwargs)``, wrapt's.
 
     A method that the class only inherits is replaced for this class, and inherited again after.
+    *exporters* are modules that hand the same function out (see ``Exported``): they get the same
+    wrapper.
     """
 
-    def __init__(self, owner: type, name: str, wrapper: Wrapper) -> None:
+    def __init__(
+        self, owner: Owner, name: str, wrapper: Wrapper, exporters: tuple[ModuleType, ...] = ()
+    ) -> None:
         self.owner = owner
         self.name = name
         self._wrapper = wrapper
+        self._exporters = exporters
         self._original: Any = None
         self._replacement: Any = None
         self._active = False
@@ -103,6 +125,8 @@ class Patch:
 
             self._original = vars(self.owner).get(self.name, _MISSING)
             self._replacement = wrap_function_wrapper(self.owner, self.name, self._dispatch)
+            for module in self._exporters:
+                setattr(module, self.name, self._replacement)
         self._active = True
 
     def restore(self) -> str | None:
@@ -111,12 +135,14 @@ class Patch:
         if self._replacement is None or self._was_removed():
             self._replacement = self._original = None
             return None
-        if vars(self.owner).get(self.name) is not self._replacement:
-            return f"{self.owner.__name__}.{self.name} was wrapped again by another package"
-        if self._original is _MISSING:
-            delattr(self.owner, self.name)
-        else:
-            setattr(self.owner, self.name, self._original)
+        for owner in (self.owner, *self._exporters):
+            if vars(owner).get(self.name) is not self._replacement:
+                return f"{owner.__name__}.{self.name} was wrapped again by another package"
+        for owner in (self.owner, *self._exporters):
+            if self._original is _MISSING:
+                delattr(owner, self.name)
+            else:
+                setattr(owner, self.name, self._original)
         self._replacement = self._original = None
         return None
 
