@@ -31,6 +31,16 @@ def test_without_a_proactor_asyncio_is_left_alone_and_the_status_says_so():
     assert imported == []
 
 
+def test_without_a_proactor_no_event_loop_is_chosen_and_the_status_says_so():
+    script = (
+        "import sys, tribler_udp_fix as it; it.install(it.Settings(loop='proactor')); "
+        "print(*((r.state, r.reason) for r in it.status().repairs if r.fault == 'loop')); "
+        "print('asyncio' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
+    assert done.stdout.decode() == "('not needed', 'no Proactor')\nFalse\n"
+
+
 def test_install_and_uninstall_may_be_called_in_any_order():
     finders = list(sys.meta_path)
     assert not tribler_udp_fix.uninstall().installed

@@ -78,3 +78,6 @@ IPV8_FAULTS: dict[str, Fault] = {
         Fault("F15", "listeners never reach the endpoint behind a wrapper", "none"),
     )
 }
+
+# No fault, but listed with the repairs: the setting ``loop``, and what has become of it.
+EVENT_LOOP = Fault("loop", "the event loop of a program that names none", "none")

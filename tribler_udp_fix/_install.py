@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 from tribler_udp_fix._counters import COUNTERS
-from tribler_udp_fix._faults import FAULTS, IPV8_FAULTS
+from tribler_udp_fix._faults import EVENT_LOOP, FAULTS, IPV8_FAULTS
 from tribler_udp_fix._ipv8._imports import IPv8Finder, IPv8Repairs, wait_for_imports
 from tribler_udp_fix._repair_set import RepairSet, State
 from tribler_udp_fix._settings import Settings, current_settings, use_settings
 from tribler_udp_fix._status import NOT_NEEDED, OFF, RepairStatus, Status
+
+if TYPE_CHECKING:
+    from tribler_udp_fix._event_loop import EventLoopChoice
 
 _NO_PROACTOR: State = (NOT_NEEDED, "no Proactor")
 _NOT_INSTALLED: State = (OFF, "not installed")
@@ -19,6 +23,7 @@ _NOT_INSTALLED: State = (OFF, "not installed")
 _lock = threading.RLock()
 _installed = False
 _asyncio: RepairSet | None = None  # made by the first install(): it imports asyncio
+_event_loop: EventLoopChoice | None = None  # made with it
 _ipv8 = IPv8Repairs()
 
 
@@ -27,10 +32,11 @@ def install(settings: Settings | None = None) -> Status:
 
     New datagram transports are made of the repaired class; those that exist go on as they are,
     with receives that survive a transient error. Safe to call twice and from any thread; a second
-    call takes over *settings*, for transports made from then on. A target that is not the one we
-    know is left alone, and ``status()`` says why; when a patch cannot be applied, those before it
-    are taken back and the exception is raised. Where there is no Proactor asyncio is left alone.
-    IPv8 is repaired on every platform, when the program has imported it, and never imported here.
+    call takes over *settings*, for transports and event loops made from then on. A target that is
+    not the one we know is left alone, and ``status()`` says why; when a patch cannot be applied,
+    those before it are taken back and the exception is raised. Where there is no Proactor asyncio
+    is left alone. IPv8 is repaired on every platform, when the program has imported it, and never
+    imported here.
     """
     global _installed
     if sys.platform == "win32":
@@ -51,6 +57,8 @@ def install(settings: Settings | None = None) -> Status:
                 uninstall()
                 raise
             _installed = True
+        elif _event_loop is not None:
+            _event_loop.install(current_settings().loop)
         return status()
 
 
@@ -64,6 +72,8 @@ def uninstall() -> Status:
     with _lock:
         _installed = False
         _finder.leave()
+        if _event_loop is not None:
+            _event_loop.uninstall()
         if _asyncio is not None:
             _asyncio.uninstall()
         _ipv8.uninstall()
@@ -73,10 +83,15 @@ def uninstall() -> Status:
 def status() -> Status:
     """Each repair's state and the counters, as they are now. Installs nothing."""
     with _lock:
+        sources = (
+            (FAULTS.values(), _asyncio_state),
+            ([EVENT_LOOP], _event_loop_state),
+            (IPV8_FAULTS.values(), _ipv8.state),
+        )
         repairs = tuple(
             RepairStatus(fault.id, fault.title, *state(fault.id), fault.issue)
-            for faults, state in ((FAULTS, _asyncio_state), (IPV8_FAULTS, _ipv8.state))
-            for fault in faults.values()
+            for faults, state in sources
+            for fault in faults
         )
         watching = sys.modules.get("tribler_udp_fix._watchdog._watchdog")
         watchdogs = tuple(dog.status() for dog in list(watching.running)) if watching else ()
@@ -95,18 +110,27 @@ def _asyncio_state(fault: str) -> State:
     return NOT_NEEDED, f"{not_needed}; {state}: {reason}" if fault in states else not_needed
 
 
+def _event_loop_state(_: str) -> State:
+    if sys.platform != "win32":
+        return _NO_PROACTOR
+    return _event_loop.state if _event_loop is not None else _NOT_INSTALLED
+
+
 def _install() -> None:
     logger = logging.getLogger("tribler_udp_fix")
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.INFO)  # Tribler's builds have the root logger at CRITICAL
     if sys.platform == "win32":
-        global _asyncio
+        global _asyncio, _event_loop
         # Imports asyncio and, by applying, wrapt: not before somebody asks for a repair.
-        if _asyncio is None:
-            from tribler_udp_fix._proactor import repairs
+        if _asyncio is None or _event_loop is None:
+            from tribler_udp_fix._proactor import event_loop_choice, repairs
 
-            _asyncio = RepairSet(repairs(current_settings))
+            proactor = repairs(current_settings)
+            _asyncio = RepairSet(proactor)
+            _event_loop = event_loop_choice(proactor)
         _asyncio.install()
+        _event_loop.install(current_settings().loop)
     _ipv8.install()
 
 

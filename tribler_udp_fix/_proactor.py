@@ -14,6 +14,7 @@ from typing import Any, Callable
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
+from tribler_udp_fix._event_loop import EventLoopChoice
 from tribler_udp_fix._faults import FAULTS
 from tribler_udp_fix._icmp_errors import prevent_icmp_errors
 from tribler_udp_fix._operations import RECEIVES, receive, send, told_of_errors
@@ -33,6 +34,17 @@ _OverlappedFuture: Any = windows_events._OverlappedFuture  # type: ignore[attr-d
 def repairs(settings: Callable[[], Settings]) -> list[Repair]:
     """The repairs for the running CPython; *settings* is asked each time one of them acts."""
     return [_transport_repair(settings), _receive_repair(settings), _send_repair()]
+
+
+def event_loop_choice(repairs: list[Repair]) -> EventLoopChoice:
+    """What the setting ``loop`` chooses from; the Proactor only where the *repairs* are for it."""
+    return EventLoopChoice(
+        {
+            "proactor": windows_events.ProactorEventLoop,
+            "selector": windows_events.SelectorEventLoop,
+        },
+        {"proactor": [shape for repair in repairs for shape in repair.shapes]},
+    )
 
 
 _FACTORY = ["self", "sock", "protocol", "address", "waiter", "extra"]

@@ -62,6 +62,22 @@ def _switch(default: bool, meaning: str) -> bool:
     return dataclasses.field(default=default, metadata={_KIND: _Kind(allowed, check, parse)})
 
 
+def _choice(default: str, others: tuple[str, ...], meaning: str) -> str:
+    words = (default, *others)
+
+    def check(value: Any) -> None:
+        if not isinstance(value, str):
+            raise TypeError
+        if value not in words:
+            raise ValueError
+
+    def parse(text: str) -> str:
+        return text.strip().lower()
+
+    allowed = f"{', '.join(words[:-1])} or {words[-1]} ({meaning})"
+    return dataclasses.field(default=default, metadata={_KIND: _Kind(allowed, check, parse)})
+
+
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """What ``install()`` can be told. ``TRIBLER_UDP_FIX_<NAME>`` in the environment sets each.
@@ -73,6 +89,8 @@ class Settings:
         Windows may refuse.
     fast_path: take all datagrams that wait in a turn of the loop, and send without a detour where
         the socket takes it. Off: one receive at a time, and every send through the queue.
+    loop: the event loop on Windows of a program that names none, or sets one of asyncio's own
+        policies: ``keep`` what it would be, ``proactor`` (the repaired one), or ``selector``.
 
     Of the watchdog:
 
@@ -100,6 +118,9 @@ class Settings:
     )
     prevent_icmp_errors: bool = _switch(False, "switch ICMP errors off at the socket")
     fast_path: bool = _switch(True, "receive all that waits at once, and send directly")
+    loop: str = _choice(
+        "keep", ("proactor", "selector"), "the event loop on Windows of a program that names none"
+    )
     watchdog: bool = _switch(True, "watch the endpoints of every IPv8 instance")
     probe_after: float = _number(10.0, 0.1, 3600, "seconds of quiet before a probe")
     probe_timeout: float = _number(1.0, 0.05, 60, "seconds in which a probe must be heard")
