@@ -18,7 +18,14 @@ from .pythons import PYTHONS, WindowsPython
 
 # pytest: the last for Python 3.8, and the same everywhere, for the same test ids.
 # aiohttp: requests of 3.14 ask more of a protocol than the mock in pyipv8 3.2.1's own tests has.
-WANTED = ("aiohttp<3.14", "aiohttp_apispec==3.0.0b2", "pytest==8.3.5", "rich", "wrapt")
+WANTED = (
+    "aiohttp<3.14",
+    "aiohttp_apispec==3.0.0b2",
+    "prometheus_client",
+    "pytest==8.3.5",
+    "rich",
+    "wrapt",
+)
 HEAD = "# What Windows Python {} has besides the project, from python3 -m tests.winlab.relock\n"
 
 

@@ -14,7 +14,13 @@ TOOLS = ("setuptools>=64", "wheel")
 # knows this Python. And the IPv8 that the lab's have, where this Python can have it.
 PYTEST = "pytest>=8.3" if sys.platform == "win32" else "pytest==8.3.5"
 IPV8 = (3, 10) <= sys.version_info < (3, 14)
-TEST_TOOLS = (PYTEST, "hypothesis", "build", *(("pyipv8==3.2.1",) if IPV8 else ()))
+TEST_TOOLS = (
+    PYTEST,
+    "hypothesis",
+    "build",
+    "prometheus_client",
+    *(("pyipv8==3.2.1",) if IPV8 else ()),
+)
 
 PYTHON = places.VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 

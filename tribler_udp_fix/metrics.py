@@ -1,0 +1,53 @@
+"""Prometheus metrics of the repairs and the watchdogs: ``pip install tribler_udp_fix[metrics]``.
+
+docs/metrics.md lists them. prometheus_client is imported by ``register()``, not before.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector, CollectorRegistry
+
+__all__ = ["register", "unregister"]
+
+_lock = threading.Lock()
+_registered: weakref.WeakKeyDictionary[CollectorRegistry, Collector] = weakref.WeakKeyDictionary()
+
+
+def register(registry: CollectorRegistry | None = None) -> None:
+    """Have *registry*, by default prometheus_client's own, tell ``status()`` at each scrape.
+
+    Twice is once, from any thread. Between scrapes nothing is done or kept; nothing is installed
+    or watched by it. Raises ModuleNotFoundError where prometheus_client is missing, and ValueError
+    where the registry has metrics of these names from somebody else.
+    """
+    try:
+        from tribler_udp_fix._metrics import REGISTRY, StatusCollector
+    except ModuleNotFoundError as exc:
+        if exc.name != "prometheus_client":
+            raise
+        raise ModuleNotFoundError(
+            "the metrics need prometheus_client: pip install tribler_udp_fix[metrics]",
+            name=exc.name,
+        ) from None
+    chosen = REGISTRY if registry is None else registry
+    with _lock:
+        if chosen not in _registered:
+            collector = StatusCollector()
+            chosen.register(collector)
+            _registered[chosen] = collector
+
+
+def unregister(registry: CollectorRegistry | None = None) -> None:
+    """Take the metrics out of *registry* again, by default prometheus_client's; twice is once."""
+    with _lock:
+        if registry is None and _registered:
+            from tribler_udp_fix._metrics import REGISTRY
+
+            registry = REGISTRY
+        if registry is not None and registry in _registered:
+            registry.unregister(_registered.pop(registry))
