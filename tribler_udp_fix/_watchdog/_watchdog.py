@@ -98,7 +98,11 @@ class Watchdog:
         self._around.leave(self)
 
     def probe(self, endpoint: Any = None) -> None:
-        """Probe *endpoint*, or all of them, now; the outcome is an event, and in ``status()``."""
+        """Probe *endpoint*, or all of them, now; the outcome is an event, and in ``status()``.
+
+        *endpoint* is an endpoint, or the name that ``status()`` has for it. Raises ValueError where
+        it is not watched here.
+        """
         for watch in self._chosen(endpoint):
             if watch.policy.state in (State.HEALTHY, State.BACKING_OFF, State.UNKNOWN):
                 watch.alert(Input.TIME, "asked for")
@@ -107,8 +111,8 @@ class Watchdog:
         """Give *endpoint*, or each, a new socket at the same port, and wait for the proof.
 
         Raises RuntimeError, and does nothing, where that is not allowed: ``rebinds_per_hour`` is
-        used up, or it is a Rust endpoint and ``rebind_rust`` is off. Returns when each is proved,
-        or has failed and goes on trying; ``status()`` tells.
+        used up, or it is a Rust endpoint and ``rebind_rust`` is off. ValueError: as ``probe()``.
+        Returns when each is proved, or has failed and goes on trying; ``status()`` tells.
         """
         chosen = self._chosen(endpoint)
         now = asyncio.get_running_loop().time()
@@ -140,6 +144,12 @@ class Watchdog:
     def _chosen(self, endpoint: Any) -> list[Watch]:
         if endpoint is None:
             return self._watches
+        if isinstance(endpoint, str):
+            named = [watch for watch in self._watches if watch.name == endpoint]
+            if not named:
+                names = ", ".join(watch.name for watch in self._watches)
+                raise ValueError(f"{endpoint!r} is not watched here: allowed is one of {names}")
+            return named
         found = leaves(endpoint)
         chosen = [w for w in self._watches if w.leaf.endpoint in (*found.udp, *found.rust)]
         if not chosen:
