@@ -14,6 +14,9 @@ logger = logging.getLogger("tribler_udp_fix.watchdog")
 HISTORY = 100  # events kept, of the newest
 LINES_PER_MINUTE = 30
 
+listeners: list[Callable[[Event], object]] = []
+"""Called with each event of every watchdog in the process, on that watchdog's event loop."""
+
 
 class EventKind(enum.Enum):
     """What kind of step an event tells of."""
@@ -119,7 +122,7 @@ class Telling:
         if level >= logging.INFO:
             self.history.append(event)
         self._log.write(level, event)
-        for callback in list(self.callbacks):
+        for callback in (*self.callbacks, *listeners):
             try:
                 callback(event)
             except Exception:  # the callback's fault must not stop the watchdog
