@@ -27,6 +27,7 @@ def test_without_a_proactor_asyncio_is_left_alone_and_the_status_says_so():
     assert [states.pop(fault) for fault in IPV8_FAULTS] == [
         ("off", "pyipv8 is not imported")
     ] * len(IPV8_FAULTS)
+    assert states.pop("tribler") == ("off", "Tribler is not imported")
     assert set(states.values()) == {("not needed", "no Proactor")}
     assert imported == []
 

@@ -26,7 +26,7 @@ def replaced():
             and type(vars(sys.modules[UDP].UDPEndpoint)[n]).__name__ != "function"]
 
 def waiting():
-    return sum(type(finder).__name__ == "IPv8Finder" for finder in sys.meta_path)
+    return sum(type(finder).__name__ == "ImportFinder" for finder in sys.meta_path)
 """
 BOTH = "['open', 'error_received']"
 

@@ -155,7 +155,7 @@ def test_asyncio_shows_no_trace_of_the_hook() -> None:
 import asyncio
 print(type(asyncio.__loader__), type(asyncio.__spec__.loader), asyncio.__spec__._initializing)
 names = [getattr(f, '__name__', type(f).__name__) for f in sys.meta_path]
-print([name for name in names if name != "IPv8Finder"])  # which waits for IPv8
+print([name for name in names if name != "ImportFinder"])  # which waits for IPv8
 """
     assert output('hook("1")' + show) == output("hook(None)" + show)
 

@@ -81,3 +81,7 @@ IPV8_FAULTS: dict[str, Fault] = {
 
 # No fault, but listed with the repairs: the setting ``loop``, and what has become of it.
 EVENT_LOOP = Fault("loop", "the event loop of a program that names none", "none")
+# No fault: what status() tells of under the same headings.
+TRIBLER_ENTRIES: dict[str, Fault] = {
+    "tribler": Fault("tribler", "Tribler shows how its UDP endpoints are doing", "none"),
+}

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
 import threading
 from typing import TYPE_CHECKING
 
 from tribler_udp_fix._counters import COUNTERS
-from tribler_udp_fix._faults import EVENT_LOOP, FAULTS, IPV8_FAULTS
-from tribler_udp_fix._ipv8._imports import IPv8Finder, IPv8Repairs, wait_for_imports
+from tribler_udp_fix._faults import EVENT_LOOP, FAULTS, IPV8_FAULTS, TRIBLER_ENTRIES
+from tribler_udp_fix._imported import (
+    IPV8,
+    PACKAGES,
+    TRIBLER,
+    ImportedRepairs,
+    ImportFinder,
+    wait_for_imports,
+)
 from tribler_udp_fix._repair_set import RepairSet, State
 from tribler_udp_fix._settings import Settings, current_settings, use_settings
 from tribler_udp_fix._status import NOT_NEEDED, OFF, RepairStatus, Status
@@ -24,7 +32,8 @@ _lock = threading.RLock()
 _installed = False
 _asyncio: RepairSet | None = None  # made by the first install(): it imports asyncio
 _event_loop: EventLoopChoice | None = None  # made with it
-_ipv8 = IPv8Repairs()
+_ipv8 = ImportedRepairs(IPV8)
+_tribler = ImportedRepairs(TRIBLER)
 
 
 def install(settings: Settings | None = None) -> Status:
@@ -35,15 +44,15 @@ def install(settings: Settings | None = None) -> Status:
     call takes over *settings*, for transports and event loops made from then on. A target that is
     not the one we know is left alone, and ``status()`` says why; when a patch cannot be applied,
     those before it are taken back and the exception is raised. Where there is no Proactor asyncio
-    is left alone. IPv8 is repaired on every platform, when the program has imported it, and never
-    imported here.
+    is left alone. IPv8 is repaired, and Tribler joined, on every platform, when the program has
+    imported them; neither is ever imported here.
     """
     global _installed
     if sys.platform == "win32":
         # Before the lock: the startup hook installs while it holds asyncio's import lock.
         import asyncio  # noqa: F401
-    # In this order, and before the lock for the same reason: an import of IPv8 that is not waited
-    # for begins after the finder is there.
+    # In this order, and before the lock for the same reason: an import of IPv8 or Tribler that is
+    # not waited for begins after the finder is there.
     _finder.enter()
     wait_for_imports()
     with _lock:
@@ -76,7 +85,11 @@ def uninstall() -> Status:
             _event_loop.uninstall()
         if _asyncio is not None:
             _asyncio.uninstall()
+        _tribler.uninstall()
         _ipv8.uninstall()
+        service = sys.modules.get("tribler_udp_fix._ipv8._service")
+        if service is not None:
+            service.stop_all()
         return status()
 
 
@@ -87,6 +100,7 @@ def status() -> Status:
             (FAULTS.values(), _asyncio_state),
             ([EVENT_LOOP], _event_loop_state),
             (IPV8_FAULTS.values(), _ipv8.state),
+            (TRIBLER_ENTRIES.values(), _tribler.state),
         )
         repairs = tuple(
             RepairStatus(fault.id, fault.title, *state(fault.id), fault.issue)
@@ -132,23 +146,24 @@ def _install() -> None:
         _asyncio.install()
         _event_loop.install(current_settings().loop)
     _ipv8.install()
+    _tribler.install()
 
 
-def watch_ipv8() -> None:
-    """Be told of the program's imports of IPv8; repairs nothing before ``install()``."""
+def watch_imports() -> None:
+    """Be told when the program imports IPv8 or Tribler; repairs nothing before ``install()``."""
     _finder.enter()
 
 
 def _imported(module: str) -> None:
-    """Repair a module of IPv8 whose code has just run."""
+    """Repair a module of IPv8 or Tribler whose code has just run."""
     if not _installed:
         return
+    package = PACKAGES[module]
     # Before the lock, which is not to be held while asyncio is imported.
-    import tribler_udp_fix._ipv8._repairs  # noqa: F401
-
+    importlib.import_module(package.repairs)
     with _lock:
         if _installed:
-            _ipv8.repair(module)
+            (_ipv8 if package is IPV8 else _tribler).repair(module)
 
 
-_finder = IPv8Finder(_imported)
+_finder = ImportFinder(_imported)

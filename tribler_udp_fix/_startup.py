@@ -73,8 +73,8 @@ class AsyncioFinder:
         target: "Optional[ModuleType]" = None,
     ) -> "Optional[ModuleSpec]":
         """Return asyncio's spec, its loader telling when it has run; None for anything else."""
-        if fullname == "ipv8":
-            _watch_ipv8()
+        if fullname in ("ipv8", "tribler"):
+            _watch_imports()
         if fullname != "asyncio":
             return None
         try:
@@ -90,16 +90,16 @@ class AsyncioFinder:
         return leave(self)
 
 
-def _watch_ipv8() -> None:
-    """Have IPv8's modules watched from now on.
+def _watch_imports() -> None:
+    """Have IPv8's and Tribler's modules watched from now on.
 
     One of them may be what imports asyncio, and so has the repairs installed: that is too late to
     be told when it has run itself.
     """
     try:
-        from tribler_udp_fix._install import watch_ipv8
+        from tribler_udp_fix._install import watch_imports
 
-        watch_ipv8()
+        watch_imports()
     except Exception as exc:
         report(exc)
 

@@ -21,8 +21,9 @@ OFF = "off"
 class RepairStatus:
     """One repair: ``state`` is applied, not needed, refused or off, ``reason`` says why.
 
-    ``fault`` is its row in the catalogue (F1 to F10 are asyncio's, F13 and F15 IPv8's), ``issue``
-    the CPython issue that tells of it, or ``none``. The row ``loop`` is the setting of that name.
+    ``fault`` is its row in the catalogue (F1 to F10 are asyncio's, F11 to F15 IPv8's), ``loop`` for
+    the setting of that name, or ``tribler`` for what joins Tribler; ``issue`` is the CPython issue
+    that tells of it, or ``none``.
     """
 
     fault: str

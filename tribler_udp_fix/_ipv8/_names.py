@@ -14,9 +14,9 @@ SERVICE = "ipv8_service"
 
 
 class Target(NamedTuple):
-    """A class that is repaired, and the faults of the catalogue that it has."""
+    """A class or function that is repaired, and the faults of the catalogue that it has."""
 
-    cls: str
+    name: str
     faults: tuple[str, ...]
 
 
@@ -40,6 +40,13 @@ def is_under_way(module: str) -> bool:
     """Whether the module's own code is running, or about to: half of its names may be missing."""
     spec = getattr(sys.modules.get(module), "__spec__", None)
     return bool(getattr(spec, "_initializing", False))
+
+
+def loaded(module: str, name: str) -> object:
+    """The class or function *name* that the module defines, without our wrapper; else None."""
+    found = getattr(sys.modules.get(module), name, None)
+    found = getattr(found, "__wrapped__", found)
+    return found if getattr(found, "__module__", None) == module else None
 
 
 def loaded_class(module: str, name: str) -> type | None:

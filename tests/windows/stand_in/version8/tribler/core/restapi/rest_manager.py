@@ -1,0 +1,62 @@
+"""Tribler 8's REST server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+from aiohttp_apispec import AiohttpApiSpec
+
+from .rest_endpoint import RESTEndpoint, RootEndpoint
+
+SWAGGER = {
+    "url": "/docs/swagger.json",
+    "title": "Tribler REST API documentation",
+    "version": "stand-in",
+    "swagger_path": "/docs",
+}
+
+
+class RESTManager:
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self.root_endpoint = RootEndpoint(middlewares=(_ApiKey(config["api/key"]),))
+        self.runner: Any = None
+
+    def add_endpoint(self, endpoint: Any) -> Any:
+        self.root_endpoint.add_endpoint(endpoint.path, endpoint)
+        return endpoint
+
+    def get_endpoint(self, name: str) -> Any:
+        ep = self.root_endpoint.endpoints.get(name)
+        if ep is None:
+            raise LookupError(name)
+        return ep
+
+    async def start(self) -> None:
+        AiohttpApiSpec(app=self.root_endpoint.app, **SWAGGER)
+        self.runner = web.AppRunner(self.root_endpoint.app, access_log=None)
+        await self.runner.setup()
+        site: Any = web.TCPSite(self.runner, "127.0.0.1", 0)
+        await site.start()
+        self.config["api/http_port_running"] = site._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        await self.runner.cleanup()
+        for endpoint in (self.root_endpoint, *self.root_endpoint.endpoints.values()):
+            if isinstance(endpoint, RESTEndpoint):
+                await endpoint.shutdown_task_manager()
+
+
+@web.middleware
+class _ApiKey:
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    async def __call__(self, request: web.Request, handler: Any) -> Any:
+        if request.path.startswith("/docs"):
+            return await handler(request)
+        told = request.headers.get("X-Api-Key") or request.query.get("key")
+        if (told or request.cookies.get("api_key")) == self._key:
+            return await handler(request)
+        return web.json_response({"error": {"handled": True, "message": "no"}}, status=401)

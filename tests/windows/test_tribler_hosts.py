@@ -1,0 +1,89 @@
+"""Tribler 7.13 and 8, as far as the plugin relies on them: what it adds by the variable alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import pytest
+from child import python
+
+pytestmark = pytest.mark.skipif(
+    not (3, 10) <= sys.version_info < (3, 14), reason="this Python has no whole pyipv8"
+)
+
+PROGRAM = os.path.join(os.path.dirname(__file__), "stand_in", "run_tribler.py")
+VERSIONS = ["7", "8"]
+QUICK = {
+    "TRIBLER_UDP_FIX_PROBE_AFTER": "0.6",
+    "TRIBLER_UDP_FIX_PROBE_TIMEOUT": "0.3",
+    "TRIBLER_UDP_FIX_TICK": "0.05",
+    "TRIBLER_UDP_FIX_REBINDS_PER_HOUR": "1",
+}
+
+
+def seen(version, *words, plugin=True, **variables):
+    environ = {**QUICK, **variables} if plugin else {}
+    return json.loads(python(*words, PROGRAM, version, plugin=plugin, **environ))
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def with_plugin(request):
+    return request.param, seen(request.param)
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def without_plugin(request):
+    return request.param, seen(request.param, plugin=False)
+
+
+def test_by_the_variable_alone_health_is_there_behind_the_key_and_documented(with_plugin):
+    version, told = with_plugin
+    assert (told["/health"], told["/ui"]) == (200, 200)
+    assert (told["/health without a key"], told["/ui without a key"]) == (401, 401)
+    path = {"7": "/udp-fix", "8": "/api/udp-fix"}[version]
+    assert told["documented"] == [f"{path}/{name}" for name in ("health", "probe", "rebind", "ui")]
+    assert "UdpFixComponent" in told["components"]
+    assert told["tribler"] == ["applied"]
+    assert told["endpoint"] == "UDPEndpoint"
+
+
+def test_a_killed_reader_heals_and_each_step_is_an_event_in_triblers_stream(with_plugin):
+    _, told = with_plugin
+    steps = [tuple(step) for step in told["steps"]]
+    for step in [
+        ("state", "suspect"),
+        ("state", "re-arming"),
+        ("re-armed", ""),
+        ("state", "rebinding"),
+        ("rebound", ""),
+    ]:
+        assert step in steps
+    assert steps[-1] == ("state", "healthy")
+    assert ("state", "quiet") not in steps  # an idle endpoint's routine
+    assert told["popups when healed"] == []
+
+
+def test_a_failure_that_lasts_is_one_popup_in_words(with_plugin):
+    version, told = with_plugin
+    assert told["rebind past the budget"] == 409
+    (popup,) = told["popups"]
+    text = popup["traceback"] if version == "8" else popup["error"]["long_text"]
+    assert text.startswith("UDPEndpoint 127.0.0.1:")
+    assert " has heard nobody for " in text
+    assert "/udp-fix/ui" in text
+    if version == "7":
+        assert popup["error"]["should_stop"] is False
+
+
+def test_it_leaves_no_task_no_error_and_no_line_in_the_log(with_plugin):
+    _, told = with_plugin
+    assert (told["tasks left"], told["leaked"], told["logged"]) == ([], [], [])
+
+
+def test_without_the_variable_nothing_of_it_is_there(without_plugin):
+    _, told = without_plugin
+    assert (told["/health"], told["documented"]) == (404, [])
+    assert "UdpFixComponent" not in told["components"]
+    assert (told["tasks left"], told["leaked"], told["logged"]) == ([], [], [])
