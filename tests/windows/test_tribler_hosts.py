@@ -23,9 +23,9 @@ QUICK = {
 }
 
 
-def seen(version, *words, plugin=True, **variables):
-    environ = {**QUICK, **variables} if plugin else {}
-    return json.loads(python(*words, PROGRAM, version, plugin=plugin, **environ))
+def seen(version, *words, plugin=True):
+    told = python(*words, PROGRAM, version, plugin=plugin, **(QUICK if plugin or words else {}))
+    return json.loads(told)
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -86,4 +86,10 @@ def test_without_the_variable_nothing_of_it_is_there(without_plugin):
     _, told = without_plugin
     assert (told["/health"], told["documented"]) == (404, [])
     assert "UdpFixComponent" not in told["components"]
+    assert (told["tasks left"], told["leaked"], told["logged"]) == ([], [], [])
+
+
+def test_the_command_line_does_the_same_without_the_variable():
+    told = seen("8", "-m", "tribler_udp_fix", "run", plugin=False)
+    assert (told["/health"], told["tribler"], len(told["popups"])) == (200, ["applied"], 1)
     assert (told["tasks left"], told["leaked"], told["logged"]) == ([], [], [])

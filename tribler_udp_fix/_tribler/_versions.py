@@ -26,7 +26,10 @@ def versions() -> dict[str, str]:
 def _tribler() -> str:
     # 7.13 has it in a module; 8 asks for the installed package, and calls itself git without one.
     version_7 = getattr(sys.modules.get("tribler.core.version"), "version_id", None)
-    return str(version_7) if version_7 else _installed("tribler")
+    if version_7:
+        return str(version_7)
+    installed = _installed("tribler")
+    return "git" if installed == UNKNOWN and "tribler" in sys.modules else installed
 
 
 @functools.lru_cache(maxsize=None)  # it reads files, on the event loop

@@ -24,7 +24,8 @@ from rest import KEY, Client, client  # noqa: E402
 if VERSION == "8":
     from tribler.core.session import Session
 else:
-    from tribler.core.start_core import make_session
+    from tribler.core import start_core
+    from tribler.core.components.session import Session
 
 PREFIX = {"7": "/udp-fix", "8": "/api/udp-fix"}[VERSION]
 EVENTS = {"7": "/events", "8": "/api/events"}[VERSION]
@@ -50,7 +51,9 @@ def session_and_port(ipv8: Any) -> tuple[Any, Callable[[], int]]:
         config = {"api/key": KEY}
         return Session(config, ipv8), lambda: int(config["api/http_port_running"])
     config_7: dict[str, Any] = {"key": KEY, "ipv8": ipv8}
-    return make_session(config_7), lambda: int(config_7["port"])
+    session = Session(config_7, list(start_core.components_gen(config_7)))
+    session.start = session.start_components
+    return session, lambda: int(config_7["port"])
 
 
 async def listen(http: Client, heard: list[tuple[str, Any]], opened: asyncio.Event) -> None:

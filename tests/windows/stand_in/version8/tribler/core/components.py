@@ -21,10 +21,12 @@ class Component(Community):  # type: ignore[misc]
         self.settings = settings
 
 
-class ComponentLauncher(CommunityLauncher):  # type: ignore[misc]
+class CommunityLauncherWEndpoints(CommunityLauncher):  # type: ignore[misc]
     def get_endpoints(self) -> list[Any]:
         return []
 
+
+class ComponentLauncher(CommunityLauncherWEndpoints):
     def get_overlay_class(self) -> type[Component]:
         return type(self.__class__.__name__, (Component,), {})
 

@@ -20,7 +20,7 @@ SWAGGER = {
 class RESTManager:
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
-        self.root_endpoint = RootEndpoint(middlewares=(_ApiKey(config["api/key"]),))
+        self.root_endpoint = RootEndpoint(middlewares=(ApiKeyMiddleware(config["api/key"]),))
         self.runner: Any = None
 
     def add_endpoint(self, endpoint: Any) -> Any:
@@ -49,14 +49,14 @@ class RESTManager:
 
 
 @web.middleware
-class _ApiKey:
-    def __init__(self, key: str) -> None:
-        self._key = key
+class ApiKeyMiddleware:
+    def __init__(self, api_key: str) -> None:
+        self.api_key = api_key
 
     async def __call__(self, request: web.Request, handler: Any) -> Any:
         if request.path.startswith("/docs"):
             return await handler(request)
         told = request.headers.get("X-Api-Key") or request.query.get("key")
-        if (told or request.cookies.get("api_key")) == self._key:
+        if (told or request.cookies.get("api_key")) == self.api_key:
             return await handler(request)
         return web.json_response({"error": {"handled": True, "message": "no"}}, status=401)
