@@ -16,7 +16,9 @@ import tribler_udp_fix
 from tribler_udp_fix.cli.parser import SHELLS, build_parser, command_parsers
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMANDS = ["demo", "doctor", "run", "completion"]
+COMMANDS = ["demo", "doctor", "run", "tribler", "completion"]
+
+HELP = ["-h", "--help"]
 
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="there is no such thing on Windows")
 
@@ -95,6 +97,8 @@ def test_an_unknown_command_gets_a_suggestion(word: str, hint: str) -> None:
         (["run"], "name a script"),
         (["run", "-m"], "needs the name of a module"),
         (["run", "--verbose"], "-q, --quiet, -m"),
+        (["tribler", "update"], "'install', 'uninstall', 'status'"),
+        (["tribler", "install", "--dir"], "expected one argument"),
     ],
 )
 def test_a_bad_value_is_answered_with_what_is_allowed(words: list[str], allowed: str) -> None:
@@ -240,7 +244,9 @@ def test_the_bash_completion_parses_and_completes(tmp_path: Path) -> None:
 
     assert complete("d") == ["demo", "doctor"]
     assert complete("demo", "--p") == ["--python", "--peers", "--plot"]
-    assert complete("completion", "") == ["-h", "--help", *SHELLS]
+    assert complete("completion", "") == [*HELP, *SHELLS]
     assert complete("run", "my") == ["my service.py"]
     assert complete("demo", "--plot", "my") == ["my service.py"]
     assert complete("demo", "--peers", "") == []
+    assert complete("tribler", "") == [*HELP, "--dir", "--json", "install", "uninstall", "status"]
+    assert complete("tribler", "--dir", "my") == ["my service.py"]

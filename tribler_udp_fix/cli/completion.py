@@ -46,7 +46,9 @@ def describe() -> list[Command]:
         if isinstance(action, argparse._SubParsersAction)
         for choice in action._choices_actions
     }
-    commands = [_describe("", "", parser)]
+    top = _describe("", "", parser)
+    own = {name for action in parser._actions for name in action.option_strings}
+    commands = [top._replace(options={k: v for k, v in top.options.items() if k in own})]
     for name, subparser in command_parsers(parser).items():
         commands.append(_describe(name, summaries[name], subparser))
     return commands
@@ -57,12 +59,15 @@ def _describe(name: str, summary: str, parser: argparse.ArgumentParser) -> Comma
     words: list[str] = []
     takes_file = False
     for action in parser._actions:
-        value = "" if action.nargs == 0 else "file" if action.dest == "plot" else "any"
+        value = "" if action.nargs == 0 else "file" if action.dest in ("plot", "dir") else "any"
         for option in action.option_strings:
             options[option] = Option((action.help or "").split(" (")[0].split(";")[0], value)
         takes_file = takes_file or action.dest == "script"
         if not action.option_strings and action.choices is not None:
             words += list(action.choices)
+        if isinstance(action, argparse._SubParsersAction):
+            for nested in action.choices.values():
+                options.update(_describe(name, "", nested).options)
     return Command(name, summary, options, words, takes_file)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Sequence
 
 from tribler_udp_fix import __version__
+from tribler_udp_fix.cli import tribler_arguments
 
 PROGRAM = "tribler-udp-fix"
 SHELLS = ("bash", "zsh", "fish", "powershell")
@@ -23,6 +24,7 @@ examples:
   tribler-udp-fix doctor             what this Python suffers from
   tribler-udp-fix doctor --json      the same, to attach to a bug report
   tribler-udp-fix run my_service.py  a program with the plugin on
+  tribler-udp-fix tribler install    the installed Tribler with the plugin on
 """
 
 _DEMO = """\
@@ -110,6 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_doctor(commands)
     _add_run(commands)
+    tribler_arguments.add(commands, _add_command)
     _add_completion(commands)
     return parser
 

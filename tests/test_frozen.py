@@ -1,0 +1,265 @@
+"""An app frozen by real cx_Freezes goes deaf, and with the side-car it does not.
+
+What cx_Freeze builds stands for the installed Tribler: the same launchers, the same layout.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tribler_udp_fix
+
+if sys.platform == "win32":
+    pytest.skip("the lab is for Linux", allow_module_level=True)
+
+from .frozen_tribler import User
+from .winlab import frozen
+from .winlab.places import windows_path
+
+TRIBLERS_OWN = frozen.Build("8.7.3", "Win32GUI")
+EARLIER = frozen.Build("8.4.1", "Win32GUI")
+
+# Runs one step of the command line while the programs that came before run.
+WHILE_RUNNING = """
+import json, os, subprocess
+from tribler_udp_fix.cli import main
+programs = [
+    subprocess.Popen([exe, "--wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    for exe in sys.argv[1].split("|")
+]
+for program in programs:
+    assert program.stdout.readline().strip() == b"waiting"
+status = main(sys.argv[2:])
+told = [json.loads(program.communicate(timeout=60)[0]) for program in programs]
+print(json.dumps({"status": status, "hears": [each["hears"] for each in told]}))
+"""
+
+
+@pytest.fixture(params=frozen.BUILDS, ids=str)
+def each(request: pytest.FixtureRequest, tmp_path: Path) -> User:
+    return User(request.param, tmp_path)
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> User:
+    return User(TRIBLERS_OWN, tmp_path)
+
+
+def launcher(user: User) -> Path:
+    return user.sidecar / "Tribler.exe"
+
+
+def update(user: User, build: frozen.Build) -> None:
+    """As Tribler's installer does it: what was there is removed."""
+    shutil.rmtree(user.installation)
+    shutil.copytree(frozen.frozen(build), user.installation)
+
+
+def start_by_shortcut(user: User, tmp_path: Path, *words: str) -> Any:
+    told = tmp_path / "told.json"
+    command: list[str | Path] = ["cmd", "/c", "start", "", "/wait", user.shortcut, *words]
+    assert user.start(*command, FROZEN_APP_TELLS=windows_path(told)).status == 0
+    return json.loads(told.read_text())
+
+
+def test_it_goes_deaf_without_the_sidecar_hears_with_it_and_is_never_changed(each: User) -> None:
+    before, belongings = each.hashes(), each.belongings()
+    stock = each.start(each.installation / "Tribler.exe").json
+    assert (stock["hears"], stock["plugin"]) == (False, False)
+
+    made = each.install()
+    assert made.status == 0, made.err
+    assert made.json["sidecar"]["way"] == "launcher"
+    repaired = each.start(launcher(each), "magnet:?dn=ü").json
+    assert (repaired["hears"], repaired["errors"]) == (True, 20)
+    assert repaired["arguments"] == ["magnet:?dn=ü"]
+    assert repaired["file"] == stock["file"]  # the installation's own code
+
+    assert each.cli("uninstall").status == 0
+    added = set(each.belongings()) - set(belongings)
+    assert added <= {"Local", "Roaming", *menu_folders()}  # Windows has these from the start
+    assert each.hashes() == before
+
+
+def menu_folders() -> list[str]:
+    menu = Path("Roaming", "Microsoft", "Windows", "Start Menu", "Programs")
+    return [str(folder) for folder in (menu, *menu.parents)]
+
+
+def test_the_shortcut_starts_it_with_the_plugin(user: User, tmp_path: Path) -> None:
+    assert user.install().status == 0
+    told = start_by_shortcut(user, tmp_path, "a file.torrent")
+    assert (told["hears"], told["arguments"]) == (True, ["a file.torrent"])
+    assert told["executable"] == windows_path(launcher(user))
+
+
+def test_the_variable_still_switches_the_plugin_off(user: User) -> None:
+    assert user.install().status == 0
+    assert user.start(launcher(user), TRIBLER_UDP_FIX="0").json["hears"] is False
+
+
+def test_installing_twice_leaves_every_file_as_it_was(user: User) -> None:
+    def files() -> dict[Path, int]:
+        caches = ("__pycache__", "probe-")
+        found = (path for path in user.home.rglob("*") if path.is_file())
+        return {path: path.stat().st_mtime_ns for path in found if path.parent.name not in caches}
+
+    assert user.install().status == 0
+    first = files()
+    assert user.install().status == 0
+    assert files() == first
+
+
+def test_status_tells_what_is_there(user: User) -> None:
+    user.install()
+    ready = user.cli("status", "--json")
+    assert ready.status == 0
+    assert ready.json["installation"] == {
+        "folder": windows_path(user.installation),
+        "version": "8.4.3",
+        "python": "3.12",
+        "launcher": "Tribler.exe",
+    }
+    sidecar = ready.json["sidecar"]
+    assert (sidecar["state"], sidecar["plugin"]) == ("ready", tribler_udp_fix.__version__)
+    assert sidecar["shortcut"] == windows_path(user.shortcut)
+    lines = user.cli("status").out.splitlines()
+    assert any(line.split() == ["side-car", "ready"] for line in lines)
+
+
+def test_without_a_tribler_nothing_is_done(user: User) -> None:
+    for words in (["status"], ["install"], ["install", "--dir", windows_path(user.home)]):
+        result = user.cli(*words)
+        assert (result.status, result.out) == (2, "")
+        assert len(result.err.splitlines()) == 1
+    assert "no frozen Tribler 8 was found" in user.cli("install").err
+    assert "there is no Tribler.exe in" in user.cli("install", "--dir", user.home).err
+    assert user.cli("uninstall").out.strip() == "there was nothing to remove"
+    assert user.belongings() == []
+
+
+def test_what_another_tool_froze_is_refused(user: User) -> None:
+    (user.installation / "lib" / "library.zip").unlink()
+    result = user.install()
+    assert result.status == 2
+    assert "was not frozen by cx_Freeze" in result.err
+
+
+def test_the_registry_tells_where_tribler_is(user: User) -> None:
+    code = """
+import winreg
+key = winreg.CreateKey(winreg.HKEY_CURRENT_USER, "Software\\\\Tribler")
+winreg.SetValueEx(key, "", 0, winreg.REG_SZ, sys.argv.pop(1))
+from tribler_udp_fix.cli import main
+try:
+    status = main()
+finally:
+    winreg.DeleteKey(winreg.HKEY_CURRENT_USER, "Software\\\\Tribler")
+sys.exit(status)
+"""
+    found = user.as_user(code, user.installation, "tribler", "install", "--json")
+    assert found.status == 0, found.err
+    assert found.json["installation"]["folder"] == windows_path(user.installation)
+
+
+def test_an_update_of_tribler_is_noticed_and_started_as_it_is(user: User, tmp_path: Path) -> None:
+    user.install()
+    update(user, EARLIER)
+    status = user.cli("status", "--json")
+    assert (status.status, status.json["sidecar"]["state"]) == (1, "out of date")
+    assert "Tribler.exe" in status.json["sidecar"]["reason"]
+
+    told = tmp_path / "updated.json"
+    user.start(launcher(user), "a b", FROZEN_APP_TELLS=windows_path(told))
+    wait_for(told)
+    started = json.loads(told.read_text())
+    assert started["executable"] == windows_path(user.installation / "Tribler.exe")
+    assert (started["plugin"], started["arguments"]) == (False, ["a b"])
+
+    assert user.install().json["sidecar"]["state"] == "ready"
+    assert user.start(launcher(user)).json["hears"] is True
+
+
+def test_a_tribler_that_was_removed_is_told_and_the_sidecar_can_go(user: User) -> None:
+    user.install()
+    shutil.rmtree(user.installation)
+    status = user.cli("status", "--json")
+    assert (status.status, status.json["installation"]) == (1, None)
+    assert user.start(launcher(user)).status != 0
+    assert user.cli("uninstall").status == 0
+    assert not user.sidecar.exists()
+
+
+def test_a_launcher_that_ignores_the_sidecar_is_replaced_by_a_python(
+    user: User, tmp_path: Path
+) -> None:
+    shutil.copy(frozen.PYTHON.executable, user.installation / "Tribler.exe")
+    before = user.hashes()
+    made = user.install()
+    assert made.status == 0, made.err
+    sidecar = made.json["sidecar"]
+    assert sidecar["way"] == "python"
+    assert "does not read the side-car's modules" in sidecar["launcher_refused"]
+    told = start_by_shortcut(user, tmp_path, "x")
+    assert (told["hears"], told["frozen"], told["arguments"]) == (True, True, ["x"])
+    assert told["executable"].endswith("pythonw.exe")
+    assert user.hashes() == before
+    assert user.cli("uninstall").status == 0
+    assert not user.sidecar.parent.exists()
+
+
+def test_where_no_python_fits_it_says_what_to_install_and_leaves_nothing(user: User) -> None:
+    shutil.copy(frozen.PYTHON.executable, user.installation / "Tribler.exe")
+    (user.installation / "python312.dll").rename(user.installation / "python311.dll")
+    result = user.install()
+    assert (result.status, result.out) == (1, "")
+    assert "install the 64-bit Python 3.11" in result.err
+    assert len(result.err.splitlines()) == 1
+    assert [name for name in user.belongings() if "tribler_udp_fix" in name] == []
+    assert not user.shortcut.exists()
+
+
+def test_a_running_tribler_is_no_obstacle_but_to_uninstalling(user: User) -> None:
+    user.install()
+    running = "|".join(map(windows_path, (user.installation / "Tribler.exe", launcher(user))))
+    again = user.as_user(WHILE_RUNNING, running, "tribler", "install", "--dir", user.installation)
+    last = json.loads(again.out.splitlines()[-1])
+    assert last == {"status": 0, "hears": [False, True]}, again.err
+
+    belongings = user.belongings()
+    refused = user.as_user(WHILE_RUNNING, running, "tribler", "uninstall")
+    assert json.loads(refused.out) == {"status": 1, "hears": [False, True]}
+    assert "close Tribler" in refused.err
+    assert user.belongings() == belongings
+    assert user.cli("uninstall").status == 0
+    assert not user.sidecar.parent.exists()
+
+
+def test_a_new_launcher_is_taken_over_while_the_old_one_runs(user: User) -> None:
+    user.install()
+    # As a signature would do it: the launcher is another file, and works.
+    change = f"open({windows_path(user.installation / 'Tribler.exe')!r}, 'ab').write(b'new')"
+    code = WHILE_RUNNING.replace("status = main", f"{change}\nstatus = main")
+    words = ("tribler", "install", "--dir", user.installation)
+    done = user.as_user(code, launcher(user), *words)
+    assert json.loads(done.out.splitlines()[-1]) == {"status": 0, "hears": [True]}, done.err
+    assert launcher(user).read_bytes().endswith(b"new")
+    assert launcher(user).with_name("Tribler.exe.old").exists()  # it could not be written over
+    assert user.start(launcher(user)).json["hears"] is True
+    assert user.cli("uninstall").status == 0
+    assert not user.sidecar.parent.exists()
+
+
+def wait_for(file: Path) -> None:
+    import time
+
+    end = time.monotonic() + 30
+    while not file.exists() or not file.read_text():
+        assert time.monotonic() < end, f"{file} was not written"
+        time.sleep(0.1)
