@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,21 @@ done = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, capture_output=Tru
 sys.stdout.buffer.write(done.stdout)
 sys.stderr.buffer.write(done.stderr)
 sys.exit(done.returncode)
+"""
+
+# Runs one step of the command line while the programs that came before run.
+WHILE_RUNNING = """
+import json, os, subprocess
+from tribler_udp_fix.cli import main
+programs = [
+    subprocess.Popen([exe, "--wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    for exe in sys.argv[1].split("|")
+]
+for program in programs:
+    assert program.stdout.readline().strip() == b"waiting"
+status = main(sys.argv[2:])
+told = [json.loads(program.communicate(timeout=60)[0]) for program in programs]
+print(json.dumps({"status": status, "hears": [each["hears"] for each in told]}))
 """
 
 
@@ -97,3 +113,11 @@ class User:
 def _environ(env: dict[str, str]) -> dict[str, str]:
     own = {k: v for k, v in os.environ.items() if not k.startswith("TRIBLER_UDP_FIX")}
     return {**own, **env}
+
+
+def wait_for(file: Path) -> None:
+    """Wait until a program has written the file."""
+    end = time.monotonic() + 30
+    while not file.exists() or not file.read_text():
+        assert time.monotonic() < end, f"{file} was not written"
+        time.sleep(0.1)

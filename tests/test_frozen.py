@@ -18,27 +18,12 @@ import tribler_udp_fix
 if sys.platform == "win32":
     pytest.skip("the lab is for Linux", allow_module_level=True)
 
-from .frozen_tribler import User
+from .frozen_tribler import WHILE_RUNNING, User, wait_for
 from .winlab import frozen
 from .winlab.places import windows_path
 
 TRIBLERS_OWN = frozen.Build("8.7.3", "Win32GUI")
 EARLIER = frozen.Build("8.4.1", "Win32GUI")
-
-# Runs one step of the command line while the programs that came before run.
-WHILE_RUNNING = """
-import json, os, subprocess
-from tribler_udp_fix.cli import main
-programs = [
-    subprocess.Popen([exe, "--wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    for exe in sys.argv[1].split("|")
-]
-for program in programs:
-    assert program.stdout.readline().strip() == b"waiting"
-status = main(sys.argv[2:])
-told = [json.loads(program.communicate(timeout=60)[0]) for program in programs]
-print(json.dumps({"status": status, "hears": [each["hears"] for each in told]}))
-"""
 
 
 @pytest.fixture(params=frozen.BUILDS, ids=str)
@@ -254,12 +239,3 @@ def test_a_new_launcher_is_taken_over_while_the_old_one_runs(user: User) -> None
     assert user.start(launcher(user)).json["hears"] is True
     assert user.cli("uninstall").status == 0
     assert not user.sidecar.parent.exists()
-
-
-def wait_for(file: Path) -> None:
-    import time
-
-    end = time.monotonic() + 30
-    while not file.exists() or not file.read_text():
-        assert time.monotonic() < end, f"{file} was not written"
-        time.sleep(0.1)
