@@ -17,6 +17,8 @@ class EndpointStatus:
     state: healthy, quiet, suspect, re-arming, rebinding, backing off or unknown; and since when,
         in seconds.
     last_heard: when its callback last ran, in seconds since the epoch; None for never.
+    bytes_heard: what has reached its callback, probes aside, by IPv8's own counter; less than it
+        was when somebody has reset that.
     probes: how many were sent, answered, missed, late, forged and unsent.
     errors: the errors of its sockets, by Winsock number.
     rearms, rebinds, failed_rebinds: how often each was done.
@@ -29,6 +31,7 @@ class EndpointStatus:
     state: str
     seconds_in_state: float
     last_heard: float | None
+    bytes_heard: int
     probes: dict[str, int]
     errors: dict[int, int]
     rearms: int

@@ -178,6 +178,7 @@ def _status_of(watch: Watch) -> EndpointStatus:
         state=watch.policy.state.value,
         seconds_in_state=watch.seconds_in_state,
         last_heard=watch.hearing.last,
+        bytes_heard=max(0, watch.leaf.heard() - prober.bytes_heard),
         probes={
             "sent": prober.sent,
             "answered": prober.answered,
