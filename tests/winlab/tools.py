@@ -1,4 +1,4 @@
-"""What the lab needs of the machine: root's rights, Debian's Wine and its compilers."""
+"""What the lab needs of the machine: root's rights, Debian's Wine, compilers, and Chromium."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import platform
 import shutil
 import sys
 from pathlib import Path
+from typing import Mapping
 
+from . import lock, places
 from .command import run
 from .errors import LabError
 
@@ -28,6 +30,10 @@ SIGNS = {
     "setpriv": "util-linux",
     "ensurepip": "python3-venv",
 }
+
+# For the tests of the page alone: a Windows Python must not have to wait for them.
+CHROMIUM = "/usr/bin/chromium"
+BROWSER_SIGNS = {CHROMIUM: "chromium", "/usr/share/fonts/opentype/inter": "fonts-inter"}
 
 
 def require_linux() -> None:
@@ -51,9 +57,9 @@ def require_root() -> None:
         )
 
 
-def missing() -> list[str]:
+def missing(signs: Mapping[str, str] = SIGNS) -> list[str]:
     """The Debian packages that the lab needs and this machine lacks."""
-    return sorted({package for sign, package in SIGNS.items() if not _present(sign)})
+    return sorted({package for sign, package in signs.items() if not _present(sign)})
 
 
 def ready() -> bool:
@@ -61,9 +67,9 @@ def ready() -> bool:
     return not missing()
 
 
-def lay() -> None:
+def lay(signs: Mapping[str, str] = SIGNS) -> None:
     """Install the Debian packages that are missing, without what they merely recommend."""
-    packages = missing()
+    packages = missing(signs)
     if not shutil.which("apt-get"):
         raise LabError(
             f"this machine lacks {' '.join(packages)} and has no apt-get: "
@@ -73,8 +79,24 @@ def lay() -> None:
     run("apt-get update", ["apt-get", "-q", "update"], env=env)
     command = ["apt-get", "-q", "-y", "--no-install-recommends", "install", *packages]
     run(f"apt-get install {' '.join(packages)}", command, env=env, timeout=1200)
-    if lacking := missing():
+    if lacking := missing(signs):
         raise LabError(f"apt-get installed {' '.join(packages)}, but {lacking[0]} is not there")
+
+
+def lay_browser() -> None:
+    """Install Chromium where it is missing; LabError says what to do where that cannot be."""
+    if not (packages := missing(BROWSER_SIGNS)):
+        return
+    try:
+        require_root()
+        with lock.held(places.LAB / "lock"):
+            lay(BROWSER_SIGNS)
+    except LabError as error:
+        wanted = " ".join(packages)
+        raise LabError(
+            f"the page is tested in Debian's Chromium: run `apt-get install {wanted}` as root "
+            f"({error})"
+        ) from None
 
 
 def require_wine_8() -> None:

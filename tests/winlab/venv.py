@@ -21,6 +21,8 @@ TEST_TOOLS = (
     "prometheus_client",
     *(("pyipv8==3.2.1",) if IPV8 else ()),
 )
+# For the file axe.min.js in it, axe-core 4.12.1; the Playwright that it is made for stays away.
+AXE = "axe-playwright-python==0.1.8"
 
 PYTHON = places.VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
@@ -51,13 +53,15 @@ def lay_project() -> None:
     """Install the project in it, editable, with its dependencies and the tests'."""
     recipe = _project_recipe()
     pip("install", "--no-build-isolation", "--editable", places.ROOT, *TEST_TOOLS)
+    if sys.platform != "win32":  # where the page is tested
+        pip("install", "--no-deps", AXE)
     PROJECT_STAMP.write_text(recipe)
 
 
 def _project_recipe() -> str:
     files = ("pyproject.toml", "setup.cfg", "_build_hooks.py", "tribler_udp_fix.pth")
     metadata = (places.ROOT / name for name in files)
-    about = f"{places.ROOT} {TEST_TOOLS}".encode()
+    about = f"{places.ROOT} {TEST_TOOLS} {AXE}".encode()
     return places.digest(about, *(path.read_bytes() for path in metadata if path.exists()))
 
 
