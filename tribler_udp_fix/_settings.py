@@ -187,8 +187,10 @@ class Settings:
 
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:
-    import difflib  # late: it takes long to import, and a misspelt name is rare
-
+    try:
+        import difflib  # late: it takes long to import, and a misspelt name is rare
+    except ImportError:  # a frozen program may do without
+        return ""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0)
     return f"; the nearest is {close[0]}" if close else ""
 
