@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import Any
 
 import pytest
 from child import python
@@ -24,8 +25,8 @@ QUICK = {
 
 
 def seen(version, *words, plugin=True):
-    told = python(*words, PROGRAM, version, plugin=plugin, **(QUICK if plugin or words else {}))
-    return json.loads(told)
+    variables: dict[str, Any] = QUICK if plugin or words else {}
+    return json.loads(python(*words, PROGRAM, version, plugin=plugin, **variables))
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
