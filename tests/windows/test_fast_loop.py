@@ -10,9 +10,11 @@ from functools import partial
 from typing import Any
 
 import pytest
-from udp import closed_address, endpoint, plain_socket, send, until
+from udp import closed_address, endpoint, only_on, plain_socket, send, until
 
 from tribler_udp_fix import Settings, Watchdog, testing
+
+pytestmark = only_on("3.8", "3.12", "3.13")
 
 
 @pytest.fixture(params=["selector", "stock", "repaired"])

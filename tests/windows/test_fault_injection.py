@@ -8,9 +8,11 @@ import time
 
 import pytest
 from subjects import SILENCE, armed, each_kind, rearm, subject
-from udp import send, until
+from udp import only_on, send, until
 
 from tribler_udp_fix import testing
+
+pytestmark = only_on("3.8", "3.12", "3.13")
 
 
 @each_kind

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from subjects import SILENCE, armed, each_kind, raised, subject
-from udp import Recorder, send, until
+from udp import Recorder, only_on, send, until
 
 import tribler_udp_fix
 from tribler_udp_fix import testing
+
+pytestmark = only_on("3.8", "3.12", "3.13")
 
 
 def test_a_starved_loop_is_blocked_again_and_again_until_the_end(run_each):

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from subjects import armed, each_kind, reached, subject
-from udp import plain_socket, until
+from udp import only_on, plain_socket, until
 
 from tribler_udp_fix import testing
 from tribler_udp_fix._faults import FAULTS
+
+pytestmark = only_on("3.8", "3.12", "3.13")
 
 
 @each_kind

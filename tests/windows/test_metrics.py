@@ -19,12 +19,14 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from scraping import Exporter, Scrape
-from udp import closed_address, until
+from udp import closed_address, only_on, until
 from watched import QUICK, scene
 
 import tribler_udp_fix
 from tribler_udp_fix import Watchdog, metrics
 from tribler_udp_fix.testing import dead_reader, failing_sends
+
+pytestmark = only_on("3.8", "3.12")
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 RESET = "10054" if sys.platform == "win32" else str(int(errno.ECONNRESET))

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 from child import python
+from udp import only_on
+
+pytestmark = only_on("3.8", "3.12")
 
 OURS = ["tribler_udp_fix", "tribler_udp_fix.testing", "tribler_udp_fix.testing.pytest_plugin"]
 

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 from child import python
+from udp import only_on
 
-pytestmark = pytest.mark.skipif(
-    not (3, 10) <= sys.version_info < (3, 14), reason="this Python has no whole pyipv8"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not (3, 10) <= sys.version_info < (3, 14), reason="this Python has no whole pyipv8"
+    ),
+    only_on("3.10", "3.12"),
+]
 
 STAND_INS = Path(__file__).parent / "stand_in"
 

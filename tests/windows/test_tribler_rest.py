@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+from udp import only_on
 
 import tribler_udp_fix
 from tribler_udp_fix import Settings
@@ -17,9 +18,12 @@ if (3, 10) <= sys.version_info < (3, 14):
     from communities import service
     from rest import served
 
-pytestmark = pytest.mark.skipif(
-    not (3, 10) <= sys.version_info < (3, 14), reason="this Python has no whole pyipv8"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not (3, 10) <= sys.version_info < (3, 14), reason="this Python has no whole pyipv8"
+    ),
+    only_on("3.10", "3.12"),
+]
 
 QUICK = Settings(probe_after=0.6, probe_timeout=0.3, tick=0.05, jitter=0.0)
 CALM = Settings(probe_after=600.0)  # no probe but those that are asked for

@@ -11,11 +11,13 @@ import threading
 from typing import Any, Iterator
 
 import pytest
-from udp import IN_LAB
+from udp import IN_LAB, only_on
 from watched_loop import QUIET, Watched
 
 from tribler_udp_fix._wakeup import renew_wakeup, unknown_loop, wakeup_fault
 from tribler_udp_fix.testing._wakeup import wakeup_cut, wakeup_end, wakeup_reset
+
+pytestmark = only_on("3.8", "3.12", "3.13")
 
 INJURIES = [wakeup_reset, wakeup_end, wakeup_cut]
 

@@ -11,11 +11,14 @@ import threading
 from typing import Any, Callable, Iterator
 
 import pytest
+from udp import only_on
 from watched_loop import QUIET, Watched
 
 import tribler_udp_fix._wakeup as wakeup
 from tribler_udp_fix._wakeup import UnknownLoop, renew_wakeup, unknown_loop, wakeup_fault
 from tribler_udp_fix.testing._wakeup import wakeup_cut, wakeup_end, wakeup_reset
+
+pytestmark = only_on("3.8", "3.12", "3.13")
 
 INJURIES = [wakeup_reset, wakeup_end, wakeup_cut]
 

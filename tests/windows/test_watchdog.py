@@ -6,9 +6,9 @@ import asyncio
 import dataclasses
 import secrets
 import socket
-import sys
 
 import pytest
+from udp import only_on
 from watched import PREFIX, QUICK, address_of, new_endpoint, say, scene
 
 from tribler_udp_fix import EventKind, Settings, Watchdog
@@ -24,9 +24,7 @@ from tribler_udp_fix.testing import (
     wakeup_reset,
 )
 
-pytestmark = pytest.mark.skipif(
-    sys.version_info[:2] in ((3, 9), (3, 11)), reason="watched on 3.8, 3.10, 3.12 and 3.13"
-)
+pytestmark = only_on("3.8", "3.10", "3.12", "3.13")
 
 NEVER_QUIET = dataclasses.replace(QUICK, probe_after=3600.0)
 

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import os
 import socket
+import sys
 from typing import Any, Callable
 
 import pytest
@@ -19,6 +20,13 @@ IN_LAB = os.environ.get("WINLAB") == "1"
 needs_lab = pytest.mark.skipif(not IN_LAB, reason="only the lab's shim can make this error")
 # Wine, unlike Windows, lets a socket receive that was never bound.
 needs_windows = pytest.mark.skipif(IN_LAB, reason="only Windows itself makes this error")
+
+
+def only_on(*minors: str) -> Any:
+    """A mark for what need not be shown on every Python, so that CI has time for the rest."""
+    here = "{}.{}".format(*sys.version_info)
+    # Windows' own CI runs it on what it has: the lab has all of them at once.
+    return pytest.mark.skipif(IN_LAB and here not in minors, reason=f"run on {', '.join(minors)}")
 
 
 class Recorder(asyncio.DatagramProtocol):

@@ -7,6 +7,7 @@ such test, has failed.
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Generator, Literal, NamedTuple
@@ -118,6 +119,7 @@ class Bridge:
         # An argument like file.py::Class keeps the rest of the file from being collected here.
         self._whole = not any("::" in argument for argument in config.args)
         self._lab_error: str | None = None
+        self._linux_is_over = threading.Event()
         self._jobs: int = config.getoption("--windows-jobs")
         if self._jobs < 1:
             raise pytest.UsageError(f"--windows-jobs: {self._jobs} is less than 1")
@@ -144,8 +146,11 @@ class Bridge:
         items.sort(key=lambda i: order.index(i.group) if isinstance(i, WindowsItem) else -1)
 
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        # With the very first test: those of Linux, which come first, wait most of their time.
+        self._start(item.session)
         if not isinstance(item, WindowsItem):
             return None
+        self._linux_is_over.set()
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for report in self._reports(item):
             item.ihook.pytest_runtest_logreport(report=report)
@@ -153,13 +158,13 @@ class Bridge:
         return True
 
     def pytest_sessionfinish(self) -> None:
+        self._linux_is_over.set()
         for session in self._sessions.values():
             session.stop()
         for pool in self._pools:
             pool.shutdown()
 
     def _reports(self, item: WindowsItem) -> Generator[pytest.TestReport, None, None]:
-        self._start(item.session)
         if self._lab_error:
             yield item.failure(self._lab_error, "", "setup")
             return
@@ -191,6 +196,8 @@ class Bridge:
             if isinstance(item, WindowsItem):
                 ordered.setdefault(item.group, []).append(item.inner_id)
                 self._last[item.group] = item
+        if not ordered:
+            return
         capture = self._config.pluginmanager.getplugin("capturemanager")
         try:
             with capture.global_and_fixture_disabled():  # to show the lab's progress
@@ -205,6 +212,7 @@ class Bridge:
             order = Order(self._config.rootpath, ids, self._arguments(), self._timeout())
             self._sessions[group] = run = Session(group.python, order)
             if group.alone:
+                one_by_one.submit(self._linux_is_over.wait)
                 one_by_one.submit(wait, crowd)
                 one_by_one.submit(run.run, prefix)
             else:
