@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ALONE = "alone: measures time, so that no other Windows Python of the lab may run beside it"
+ALONE = "alone: no other Windows Python of the lab may run beside it, as where it measures time"
 
 if sys.platform != "win32":
     from .winlab import bridge

@@ -81,7 +81,7 @@ class WindowsItem(pytest.Item):
     @property
     def group(self) -> Group:
         """The session that it belongs to."""
-        return Group(self.get_closest_marker("alone") is not None, self.python)
+        return Group(_alone(self), self.python)
 
     def reportinfo(self) -> tuple[Any, int | None, str]:
         path, line, _ = self.info
@@ -104,6 +104,10 @@ class WindowsItem(pytest.Item):
         """Make a report of what went wrong around the test: an error unless *when* is "call"."""
         sections = [(f"stderr of {self.python}", output)] if output else []
         return pytest.TestReport(self.nodeid, self.location, {}, "failed", why, when, sections)
+
+
+def _alone(item: pytest.Item) -> bool:
+    return item.get_closest_marker("alone") is not None
 
 
 class Bridge:
@@ -141,13 +145,16 @@ class Bridge:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        # Session by session, those that want the machine to themselves last.
+        # Session by session, those that want the machine to themselves last; on Linux, first.
         order = [Group(alone, python) for alone in (False, True) for python in PYTHONS]
-        items.sort(key=lambda i: order.index(i.group) if isinstance(i, WindowsItem) else -1)
+        items.sort(
+            key=lambda i: order.index(i.group) if isinstance(i, WindowsItem) else -1 - _alone(i)
+        )
 
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        # With the very first test: those of Linux, which come first, wait most of their time.
-        self._start(item.session)
+        if isinstance(item, WindowsItem) or not _alone(item):
+            # Beside those of Linux, which come first, and which wait most of their time.
+            self._start(item.session)
         if not isinstance(item, WindowsItem):
             return None
         self._linux_is_over.set()
