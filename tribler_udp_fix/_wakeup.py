@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import signal
 import socket
 import weakref
@@ -130,7 +129,7 @@ def _kind_of(loop: Any) -> _Kind | str:
     for shape in kind.shapes:
         if getattr(of, shape.name, None) is not vars(shape.owner).get(shape.name):
             return f"{of.__name__} has a {shape.name} of its own"
-    reason = "it is closed" if loop.is_closed() else _mismatch(kind.base)
+    reason = "it is closed" if loop.is_closed() else first_mismatch(kind.shapes)
     if reason is not None:
         return reason
     for end in (getattr(loop, "_ssock", None), getattr(loop, "_csock", None)):
@@ -138,11 +137,6 @@ def _kind_of(loop: Any) -> _Kind | str:
         if not isinstance(end, socket.socket) or end.gettimeout() != 0:
             return f"it is woken by {end!r}, which is no non-blocking socket"
     return kind
-
-
-@functools.lru_cache(maxsize=None)  # asked twice a second, of classes that stay as they are
-def _mismatch(base: type) -> str | None:
-    return first_mismatch(next(kind.shapes for kind in _KINDS if kind.base is base))
 
 
 def _end_fault(end: str, sock: socket.socket) -> str | None:

@@ -57,6 +57,8 @@ FAST, ONE_AT_A_TIME = "fast", "one-at-a-time"
 BOTH_WAYS = ("test_transport_receiving", "test_transport_rearm", "test_transport_sending")
 
 
+# First, wherever this file is loaded from: the order of the parameters is in the tests' names.
+@pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of transports with the setting fast_path on and off."""
     if metafunc.module.__name__ in BOTH_WAYS and "repaired" in metafunc.fixturenames:
