@@ -178,7 +178,7 @@ def tunnel(endpoint: Any) -> Any:
     name = "ipv8.messaging.anonymization.endpoint"
     try:
         module = importlib.import_module(name)
-    except Exception:
+    except Exception:  # of libsodium that is not there: OSError, ImportError, ...
         # Before 3.2.1 its module imports keys, and these libsodium, which need not be here: the
         # endpoint itself uses neither.
         for part in ("", ".aead", ".dual", ".encode", ".public", ".sign"):

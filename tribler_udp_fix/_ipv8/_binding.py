@@ -67,7 +67,7 @@ def bound_socket(
     sock = new_socket(family, options)
     try:
         sock.bind((address, port))
-    except BaseException:
+    except BaseException:  # an interrupt, too, must leave no socket behind
         sock.close()
         raise
     return sock
@@ -85,7 +85,7 @@ def new_socket(family: int, options: Iterable[SocketOption]) -> socket.socket:
         if sys.platform == "win32" and not shared:  # Windows refuses the one after the other
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         prevent_icmp_errors(sock)
-    except BaseException:
+    except BaseException:  # an interrupt, too, must leave no socket behind
         sock.close()
         raise
     return sock

@@ -40,7 +40,7 @@ async def _open(endpoint: Any) -> bool:
     try:
         sock = await _bind(endpoint)
         endpoint._port = sock.getsockname()[1]
-        endpoint._transport = await _make_transport(endpoint, sock)
+        endpoint._transport = await make_transport(endpoint, sock)
     except BaseException as exc:
         endpoint._port = wanted
         # UnicodeError, from a name that is none, is a ValueError.
@@ -67,13 +67,14 @@ async def _bind(endpoint: Any) -> socket.socket:
         await asyncio.sleep(0)  # ten thousand times is long enough for others to notice
 
 
-async def _make_transport(endpoint: Any, sock: socket.socket) -> asyncio.DatagramTransport:
+async def make_transport(endpoint: Any, sock: socket.socket) -> asyncio.DatagramTransport:
+    """A transport for the endpoint, on *sock*, which is closed where that fails."""
     loop = asyncio.get_running_loop()
     try:
         transport, _ = await loop.create_datagram_endpoint(lambda: endpoint, sock=sock)
     except asyncio.CancelledError:
         raise  # the loop has closed the transport, which closes the socket
-    except BaseException:
+    except BaseException:  # whatever it is, the socket has no other owner
         sock.close()
         raise
     return transport

@@ -19,6 +19,7 @@ from typing import Any
 from tribler_udp_fix._counters import COUNTERS
 from tribler_udp_fix._ipv8._binding import new_socket, open_options, socket_options
 from tribler_udp_fix._ipv8._gap import Gap
+from tribler_udp_fix._ipv8._opening import make_transport
 from tribler_udp_fix._ipv8._turns import one_at_a_time
 from tribler_udp_fix._watchdog._leaf import EndpointGone, Rebound
 
@@ -91,15 +92,11 @@ class Rebinder:
         return gap
 
     async def _open(self, gap: Gap) -> Rebound:
-        endpoint, loop = self._endpoint, asyncio.get_running_loop()
+        endpoint = self._endpoint
         address = gap.get_extra_info("sockname")
         sock = self._bind(address)
         port: int = sock.getsockname()[1]
-        try:
-            transport, _ = await loop.create_datagram_endpoint(lambda: endpoint, sock=sock)
-        except BaseException:  # cancelled, too: the socket has no other owner
-            sock.close()
-            raise
+        transport = await make_transport(endpoint, sock)
         if endpoint._transport is not gap or gap.is_closing() or not endpoint._running:
             transport.abort()
             gap.drop()
@@ -118,12 +115,12 @@ class Rebinder:
             sock = new_socket(self._endpoint.SOCKET_FAMILY, self._options)
         try:
             try:
-                sock.bind(address[:2])
+                sock.bind(address)  # with the scope of an IPv6 one
             except OSError:
                 if not self._allow_port_change:
                     raise
-                sock.bind((address[0], 0))
-        except BaseException:
+                sock.bind((address[0], 0, *address[2:]))
+        except BaseException:  # an interrupt, too, must leave no socket behind
             sock.close()
             raise
         return sock
