@@ -30,6 +30,7 @@ from tribler_udp_fix.testing import (
     wakeup_end,
     wakeup_reset,
 )
+from tribler_udp_fix._watchdog._events import Event, EventKind, listeners
 
 PAUSE = 0.1  # seconds between two messages of one community
 SETTLE = 0.5  # seconds after a fault in which what was on its way may still be missed
@@ -116,6 +117,7 @@ class Talker:
         self.community = self.ipv8.overlays[0]
         self.sent: list[float] = []
         self.windows: list[Window] = []
+        self.gaps: list[tuple[float, float]] = []  # times in which it had no socket
 
     async def start(self) -> None:
         await self.ipv8.start()
@@ -125,6 +127,15 @@ class Talker:
     def say(self, other: Talker) -> None:
         self.community.say(other.address, b"%d" % len(self.sent))
         self.sent.append(asyncio.get_running_loop().time())
+
+    def note_gap(self, event: Event) -> None:
+        if event.kind is EventKind.REBOUND and event.port == self.address[1]:
+            now = asyncio.get_running_loop().time()
+            self.gaps.append((now - event.seconds, now))
+
+    def left(self, at: float) -> float:
+        """When a message that was said then went to the other: what waits for a socket, later."""
+        return max([at, *(end for start, end in self.gaps if start - PAUSE <= at <= end)])
 
     async def suffer(self, name: str, other: Talker) -> None:
         """Suffer one fault."""
@@ -148,6 +159,7 @@ async def soak(seconds: float, seed: int) -> dict[str, Any]:
     both = Talker(), Talker()
     for talker in both:
         await talker.start()
+        listeners.append(talker.note_gap)
     end = loop.time() + seconds
 
     async def talk() -> None:
@@ -174,6 +186,7 @@ async def soak(seconds: float, seed: int) -> dict[str, Any]:
     account = [_account(sender, receiver) for sender, receiver in (both, both[::-1])]
     watchdogs = tribler_udp_fix.status().watchdogs
     for talker in both:
+        listeners.remove(talker.note_gap)
         await talker.ipv8.stop()
     account_of: dict[str, Any] = {
         "messages": account,
@@ -209,10 +222,11 @@ def _account(sender: Talker, receiver: Talker) -> dict[str, Any]:
 
 
 def _why(at: float, sender: Talker, receiver: Talker) -> str:
-    """The fault that lost a message sent then, of its sender or its receiver; or ""."""
+    """The fault that lost a message said then, of its sender or its receiver; or ""."""
+    left = sender.left(at)
     for who, talker in (("sender", sender), ("receiver", receiver)):
         for window in talker.windows:
-            if (who, window.fault) in LOSING and window.start - PAUSE <= at <= window.end:
+            if (who, window.fault) in LOSING and window.start - PAUSE <= left and at <= window.end:
                 return f"{who}: {window.fault}"
     return ""
 
