@@ -17,6 +17,7 @@ from communities import service
 
 import tribler_udp_fix
 from tribler_udp_fix import Settings
+from tribler_udp_fix._watchdog._events import Event, EventKind, listeners
 from tribler_udp_fix.testing import (
     changed_addresses,
     clock_jump,
@@ -30,7 +31,6 @@ from tribler_udp_fix.testing import (
     wakeup_end,
     wakeup_reset,
 )
-from tribler_udp_fix._watchdog._events import Event, EventKind, listeners
 
 PAUSE = 0.1  # seconds between two messages of one community
 SETTLE = 0.5  # seconds after a fault in which what was on its way may still be missed
