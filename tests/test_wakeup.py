@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
-import threading
 from typing import Iterator
 
 import pytest
+from test_wakeup import (  # noqa: F401
+    test_a_reading_end_that_nothing_reads_is_a_fault_and_renewed,
+    test_a_renewed_loop_is_quiet_and_hears_threads,
+    test_stock_a_loop_whose_writing_end_died_hears_no_thread_and_reports_nothing,
+)
+from watched_loop import INJURIES, QUIET, Watched, watching
 
-from tribler_udp_fix._wakeup import renew_wakeup, wakeup_fault
-from tribler_udp_fix.testing._wakeup import wakeup_cut, wakeup_end, wakeup_reset
-
-from .watched_loop import QUIET, Watched
+from tribler_udp_fix._wakeup import wakeup_fault
+from tribler_udp_fix.testing._wakeup import wakeup_end, wakeup_reset
 
 if sys.platform == "win32":
     pytest.skip("tests/windows has its own", allow_module_level=True)
 
-INJURIES = [wakeup_reset, wakeup_end, wakeup_cut]
-
 
 @pytest.fixture
 def watched() -> Iterator[Watched]:
-    watched = Watched()
-    yield watched
-    watched.loop.close()
-    gc.collect()  # a socket that nobody closed is a ResourceWarning, and so an error
+    with watching(asyncio.SelectorEventLoop(), seconds=0.2) as watched:
+        yield watched
 
 
 def test_stock_a_loop_turns_without_pause_at_the_end_of_its_wakeup(watched):
@@ -54,38 +52,6 @@ def test_stock_a_loop_whose_wakeup_stays_reset_reports_it_in_every_turn(watched)
     watched.run(main)
 
 
-def test_stock_a_loop_whose_writing_end_died_hears_no_thread_and_reports_nothing(watched):
-    async def main():
-        with wakeup_cut(watched.loop):
-            assert not await watched.hears_thread(patience=0.5)
-            assert (await watched.busy())[0] < QUIET
-        assert watched.failures == []
-
-    watched.run(main)
-
-
-@pytest.mark.parametrize("debug", [False, True], ids=["plain", "debug"])
-@pytest.mark.parametrize("injury", INJURIES)
-def test_a_renewed_loop_is_quiet_and_hears_threads(watched, injury, debug):
-    watched.loop.set_debug(debug)
-
-    async def main():
-        with injury(watched.loop):
-            assert wakeup_fault(watched.loop) is not None
-            await asyncio.sleep(0.05)
-            assert wakeup_fault(watched.loop) is not None
-            renew_wakeup(watched.loop)
-            assert wakeup_fault(watched.loop) is None
-            turns, errors = await watched.busy()
-            assert turns < QUIET
-            assert errors == 0
-            assert await watched.hears_thread()
-            assert await watched.loop.run_in_executor(None, lambda: "done") == "done"
-
-    watched.run(main)
-    assert watched.run(watched.hears_thread)
-
-
 @pytest.mark.parametrize("injury", INJURIES)
 def test_an_injury_leaves_a_sound_loop(watched, injury):
     async def main():
@@ -102,29 +68,7 @@ def test_an_injury_leaves_a_sound_loop(watched, injury):
 
 def test_looking_for_a_fault_costs_no_wakeup(watched):
     async def main():
-        heard: list[int] = []
-
-        def call_often() -> None:
-            for number in range(300):
-                watched.loop.call_soon_threadsafe(heard.append, number)
-
-        thread = threading.Thread(target=call_often)
-        thread.start()
-        while len(heard) < 300:
-            assert wakeup_fault(watched.loop) is None
-            await asyncio.sleep(0)
-        thread.join()
-        assert heard == list(range(300))
-        assert await watched.hears_thread()
-
-    watched.run(main)
-
-
-def test_a_reading_end_that_nothing_reads_is_a_fault_and_renewed(watched):
-    async def main():
-        watched.loop._remove_reader(watched.loop._ssock.fileno())
-        assert wakeup_fault(watched.loop) == "nothing reads its reading end"
-        renew_wakeup(watched.loop)
+        await watched.is_looked_at_while_a_thread_calls()
         assert await watched.hears_thread()
 
     watched.run(main)

@@ -11,6 +11,7 @@ from typing import Any, Callable, Iterator
 import pytest
 from receives import CompletionPort
 from udp import IN_LAB
+from watched_loop import Watched, watching
 
 import tribler_udp_fix
 
@@ -143,3 +144,27 @@ def run_each(request: pytest.FixtureRequest) -> Any:
     run = _runner(loop)
     run.kind = request.param  # type: ignore[attr-defined]
     return run
+
+
+@pytest.fixture(params=["selector", "proactor"])
+def watched(request: pytest.FixtureRequest) -> Iterator[Watched]:
+    """Each of asyncio's two loops, its turns and errors counted."""
+    assert sys.platform == "win32"
+    kinds = {"selector": asyncio.SelectorEventLoop, "proactor": asyncio.ProactorEventLoop}
+    with watching(kinds[request.param]()) as watched:
+        yield watched
+
+
+@pytest.fixture
+def selector() -> Iterator[Watched]:
+    """SelectorEventLoop alone, its turns and errors counted."""
+    with watching(asyncio.SelectorEventLoop()) as watched:
+        yield watched
+
+
+@pytest.fixture
+def proactor() -> Iterator[Watched]:
+    """ProactorEventLoop alone, its turns and errors counted."""
+    assert sys.platform == "win32"
+    with watching(asyncio.ProactorEventLoop()) as watched:
+        yield watched

@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import select
 import socket
-import sys
-import threading
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 from udp import IN_LAB, only_on
-from watched_loop import QUIET, Watched
+from watched_loop import INJURIES, QUIET
 
 from tribler_udp_fix._wakeup import renew_wakeup, unknown_loop, wakeup_fault
 from tribler_udp_fix.testing._wakeup import wakeup_cut, wakeup_end, wakeup_reset
 
 pytestmark = only_on("3.8", "3.12", "3.13")
 
-INJURIES = [wakeup_reset, wakeup_end, wakeup_cut]
-
 
 def end_of(end: str, loop: Any) -> Any:
     return {"reading": loop._ssock, "writing": loop._csock}[end]
-
-
-@pytest.fixture(params=["selector", "proactor"])
-def watched(request: pytest.FixtureRequest) -> Iterator[Watched]:
-    assert sys.platform == "win32"
-    kinds = {"selector": asyncio.SelectorEventLoop, "proactor": asyncio.ProactorEventLoop}
-    watched = Watched(kinds[request.param]())
-    yield watched
-    watched.loop.close()
-    gc.collect()  # a socket that nobody closed is a ResourceWarning, and so an error
-
-
-@pytest.fixture
-def selector() -> Iterator[Watched]:
-    watched = Watched(asyncio.SelectorEventLoop())
-    yield watched
-    watched.loop.close()
-
-
-@pytest.fixture
-def proactor() -> Iterator[Watched]:
-    assert sys.platform == "win32"
-    watched = Watched(asyncio.ProactorEventLoop())
-    yield watched
-    watched.loop.close()
 
 
 def test_stock_both_loops_turn_without_pause_at_the_end_of_their_wakeup(watched):
@@ -117,6 +87,7 @@ def test_a_renewed_loop_is_quiet_and_hears_threads(watched, injury, debug):
 
     async def main():
         with injury(watched.loop):
+            assert wakeup_fault(watched.loop) is not None
             await asyncio.sleep(0.1)
             assert wakeup_fault(watched.loop) is not None
             renew_wakeup(watched.loop)
@@ -148,19 +119,7 @@ def test_a_fault_is_seen_at_once_and_the_injury_leaves_a_sound_loop(watched, inj
 def test_a_sound_loop_has_no_fault_and_looking_costs_no_wakeup(watched):
     async def main():
         assert unknown_loop(watched.loop) is None
-        heard: list[int] = []
-
-        def call_often() -> None:
-            for number in range(300):
-                watched.loop.call_soon_threadsafe(heard.append, number)
-
-        thread = threading.Thread(target=call_often)
-        thread.start()
-        while len(heard) < 300:
-            assert wakeup_fault(watched.loop) is None
-            await asyncio.sleep(0)
-        thread.join()
-        assert heard == list(range(300))
+        await watched.is_looked_at_while_a_thread_calls()
         for _ in range(5):
             assert wakeup_fault(watched.loop) is None
             assert await watched.hears_thread()
