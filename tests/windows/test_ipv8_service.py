@@ -9,16 +9,13 @@ import threading
 
 import pytest
 from child import python
+from communities import service
+from udp import needs_pyipv8
 
 import tribler_udp_fix
 from tribler_udp_fix import Settings
 
-if sys.version_info >= (3, 10) and sys.version_info < (3, 14):
-    from communities import service
-
-pytestmark = pytest.mark.skipif(
-    not (3, 10) <= sys.version_info < (3, 14), reason="this Python has no whole pyipv8"
-)
+pytestmark = needs_pyipv8
 
 QUICK = Settings(probe_after=0.6, probe_timeout=0.3, tick=0.05, jitter=0.0)
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import Any
 
 import pytest
 from child import python
-from udp import only_on
+from udp import needs_pyipv8, only_on
 
-pytestmark = [
-    pytest.mark.skipif(
-        not (3, 10) <= sys.version_info < (3, 14), reason="this Python has no whole pyipv8"
-    ),
-    only_on("3.10", "3.12"),
-]
+pytestmark = [needs_pyipv8, only_on("3.10", "3.12")]
 
 PROGRAM = os.path.join(os.path.dirname(__file__), "stand_in", "run_tribler.py")
 VERSIONS = ["7", "8"]

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 from child import python
-from udp import only_on
+from udp import needs_pyipv8, only_on
 
-pytestmark = [
-    pytest.mark.skipif(
-        not (3, 10) <= sys.version_info < (3, 14), reason="this Python has no whole pyipv8"
-    ),
-    only_on("3.10", "3.12"),
-]
+pytestmark = [needs_pyipv8, only_on("3.10", "3.12")]
 
 STAND_INS = Path(__file__).parent / "stand_in"
 

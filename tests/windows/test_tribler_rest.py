@@ -3,89 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
-import threading
 
 import pytest
-from udp import only_on
+from rest_service import names, only, run, tribler_like, until
+from udp import needs_pyipv8, only_on
 
 import tribler_udp_fix
 from tribler_udp_fix import Settings
-from tribler_udp_fix._ipv8._service import watchdog_of
 
-if (3, 10) <= sys.version_info < (3, 14):
-    from communities import service
-    from rest import served
+pytestmark = [needs_pyipv8, only_on("3.10", "3.12")]
 
-pytestmark = [
-    pytest.mark.skipif(
-        not (3, 10) <= sys.version_info < (3, 14), reason="this Python has no whole pyipv8"
-    ),
-    only_on("3.10", "3.12"),
-]
-
-QUICK = Settings(probe_after=0.6, probe_timeout=0.3, tick=0.05, jitter=0.0)
 CALM = Settings(probe_after=600.0)  # no probe but those that are asked for
-
-
-@pytest.fixture(autouse=True)
-def _installed():
-    import ipv8_service  # noqa: F401
-
-    tribler_udp_fix.install(QUICK)
-    yield
-    tribler_udp_fix.install(Settings())
-    tribler_udp_fix.uninstall()
-
-
-def run(main, *, both=True):
-    assert sys.platform == "win32"
-    loops = (asyncio.ProactorEventLoop, asyncio.SelectorEventLoop)
-    for make in loops if both else loops[:1]:
-        run_on(make(), main)
-
-
-def run_on(loop, main):
-    failures: list[object] = []
-    loop.set_exception_handler(lambda _, context: failures.append(context))
-    try:
-        loop.run_until_complete(asyncio.wait_for(main(), 60))
-    finally:
-        loop.close()
-    assert failures == []
-
-
-@contextlib.asynccontextmanager
-async def tribler_like(interfaces=("UDPIPv4",)):
-    """An IPv8 instance and a REST server with the endpoint in it: both, and the client."""
-    from tribler_udp_fix._tribler._docs import DocumentedEndpoint
-
-    ipv8 = service(list(interfaces))
-    await ipv8.start()
-    async with served(DocumentedEndpoint("/udp-fix"), ipv8) as client:
-        yield ipv8, client
-    await ipv8.stop()
-
-
-def names(health):
-    return [e["name"] for dog in health["watchdogs"] for e in dog["endpoints"]]
-
-
-def only(health):
-    ((endpoint,),) = (dog["endpoints"] for dog in health["watchdogs"])
-    return endpoint
-
-
-async def until(client, condition, seconds=15.0):
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    while True:
-        health = (await client.get("/udp-fix/health")).json
-        if condition(health):
-            return health
-        assert loop.time() < deadline, health["watchdogs"]
-        await asyncio.sleep(0.05)
 
 
 def test_health_tells_of_each_endpoint_the_loop_each_repair_and_the_versions():
@@ -134,8 +63,6 @@ def test_without_the_key_nothing_is_told_or_done():
 
 
 def test_a_probe_that_is_asked_for_is_sent_and_answered():
-    tribler_udp_fix.install(CALM)
-
     async def main():
         async with tribler_like(["UDPIPv4", "UDPIPv6"]) as (_, client):
             before = (await client.get("/udp-fix/health")).json
@@ -162,7 +89,7 @@ def test_a_probe_that_is_asked_for_is_sent_and_answered():
             assert (await client.post("/udp-fix/probe")).json["accepted"] == [one, two]
             await until(client, lambda health: answered(health) == {one: 1, two: 2})
 
-    run(main)
+    run(main, CALM)
 
 
 def test_a_rebind_that_is_asked_for_gives_a_new_socket_at_the_same_port():
@@ -182,7 +109,7 @@ def test_a_rebind_that_is_asked_for_gives_a_new_socket_at_the_same_port():
 
 
 def test_a_rebind_past_the_budget_is_refused_with_the_reason():
-    tribler_udp_fix.install(Settings(probe_after=600.0, rebinds_per_hour=1))
+    settings = Settings(probe_after=600.0, rebinds_per_hour=1)
 
     async def main():
         async with tribler_like(["UDPIPv4", "UDPIPv6"]) as (_, client):
@@ -199,12 +126,10 @@ def test_a_rebind_past_the_budget_is_refused_with_the_reason():
             assert answer.json["refused"] == {one: why}
             assert [e["rebinds"] for e in answer.json["endpoints"]] == [1, 1]
 
-    run(main)
+    run(main, settings)
 
 
 def test_without_an_endpoint_under_watch_both_say_why():
-    tribler_udp_fix.install(Settings(watchdog=False))
-
     async def main():
         async with tribler_like() as (_, client):
             for path in ("probe", "rebind"):
@@ -212,7 +137,7 @@ def test_without_an_endpoint_under_watch_both_say_why():
                 assert answer.status == 409
                 assert "TRIBLER_UDP_FIX_WATCHDOG" in answer.error["message"]
 
-    run(main, both=False)
+    run(main, Settings(watchdog=False), both=False)
 
 
 BAD = [
@@ -231,8 +156,6 @@ BAD = [
 
 @pytest.mark.parametrize("path", ["probe", "rebind"])
 def test_bad_input_is_400_with_the_field_the_value_and_what_is_allowed(path):
-    tribler_udp_fix.install(CALM)
-
     async def main():
         async with tribler_like() as (_, client):
             (name,) = names((await client.get("/udp-fix/health")).json)
@@ -247,7 +170,7 @@ def test_bad_input_is_400_with_the_field_the_value_and_what_is_allowed(path):
             endpoint = only((await client.get("/udp-fix/health")).json)
             assert (endpoint["probes"]["sent"], endpoint["rebinds"]) == (0, 0)
 
-    run(main, both=False)
+    run(main, CALM, both=False)
 
 
 def test_another_method_is_405_with_the_one_that_is_allowed():
@@ -276,89 +199,6 @@ def test_a_killed_reader_heals_and_the_history_tells_of_it():
             assert only(health)["last_heard"] == pytest.approx(health["at"], abs=30)
 
     run(main)
-
-
-def test_the_watchdog_of_another_loop_is_asked_on_its_own():
-    started, over = threading.Event(), threading.Event()
-    threads = set()
-
-    def live():
-        async def main():
-            ipv8 = service(["UDPIPv4"])
-            await ipv8.start()
-            watched_by(ipv8)
-            started.set()
-            while not over.is_set():
-                await asyncio.sleep(0.02)
-            await ipv8.stop()
-
-        loop = asyncio.ProactorEventLoop() if sys.platform == "win32" else None
-        assert loop is not None
-        loop.set_debug(True)  # a call from another thread raises
-        loop.run_until_complete(main())
-        loop.close()
-
-    def watched_by(ipv8):
-        watchdog = watchdog_of(ipv8)
-        assert watchdog is not None
-        watchdog._telling.callbacks.append(lambda _: threads.add(threading.get_ident()))
-
-    async def main():
-        async with tribler_like() as (_, client):
-            thread = threading.Thread(target=live)
-            thread.start()
-            await asyncio.to_thread(started.wait, 10)
-            try:
-                health = (await client.get("/udp-fix/health")).json
-                assert len(names(health)) == 2
-                answer = await client.post("/udp-fix/rebind")
-                assert (answer.status, sorted(answer.json["accepted"])) == (
-                    200,
-                    sorted(names(health)),
-                )
-                assert [e["rebinds"] for e in answer.json["endpoints"]] == [1, 1]
-                assert threads == {thread.ident}
-                assert (await client.post("/udp-fix/probe")).status == 200
-            finally:
-                over.set()
-                await asyncio.to_thread(thread.join)
-
-    run(main, both=False)
-
-
-def test_a_loop_that_hangs_is_named_and_the_others_are_served():
-    from tribler_udp_fix._tribler import _health
-
-    started, hang, over = threading.Event(), threading.Event(), threading.Event()
-
-    def live():
-        async def main():
-            ipv8 = service(["UDPIPv4"])
-            await ipv8.start()
-            started.set()
-            hang.wait()
-            over.wait()  # blocks the loop
-            await ipv8.stop()
-
-        asyncio.run(main())
-
-    async def main():
-        async with tribler_like() as (_, client):
-            (own,) = names((await client.get("/udp-fix/health")).json)
-            thread = threading.Thread(target=live)
-            thread.start()
-            await asyncio.to_thread(started.wait, 10)
-            hang.set()
-            try:
-                answer = await client.post("/udp-fix/probe")
-                assert (answer.status, answer.json["accepted"]) == (200, [own])
-                (why,) = answer.json["refused"].values()
-                assert why == f"its event loop has not answered within {_health.ANSWER:g} seconds"
-            finally:
-                over.set()
-                await asyncio.to_thread(thread.join)
-
-    run(main, both=False)
 
 
 def test_the_page_is_served_under_a_policy_that_allows_its_own_parts_only():

@@ -20,6 +20,9 @@ IN_LAB = os.environ.get("WINLAB") == "1"
 needs_lab = pytest.mark.skipif(not IN_LAB, reason="only the lab's shim can make this error")
 # Wine, unlike Windows, lets a socket receive that was never bound.
 needs_windows = pytest.mark.skipif(IN_LAB, reason="only Windows itself makes this error")
+needs_pyipv8 = pytest.mark.skipif(
+    not (3, 10) <= sys.version_info < (3, 14), reason="this Python has no whole pyipv8"
+)
 
 
 def only_on(*minors: str) -> Any:
