@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Sequence
 
 import pytest
 from child import python
@@ -10,7 +12,7 @@ from udp import needs_pyipv8, only_on
 
 pytestmark = [needs_pyipv8, only_on("3.10", "3.12")]
 
-STAND_INS = Path(__file__).parent / "stand_in"
+HERE = Path(__file__).parent
 
 HEAD = """
 import sys, warnings
@@ -23,8 +25,13 @@ def entry():
 """
 
 
-def output(code: str, path: Path | None = None, plugin: bool = False) -> str:
-    told = python("-c", HEAD + code, plugin=plugin, PYTHONPATH=str(path or ""))
+def stand_in(version: str) -> list[Path]:
+    """Tribler of this version, and what both versions share."""
+    return [HERE / "stand_in" / f"version{version}", HERE]
+
+
+def output(code: str, path: Sequence[Path] = (), plugin: bool = False) -> str:
+    told = python("-c", HEAD + code, plugin=plugin, PYTHONPATH=os.pathsep.join(map(str, path)))
     return told.replace("\r\n", "\n")
 
 
@@ -63,7 +70,7 @@ for _ in range(2):
     print({{name: id(value) for name, value in vars(cls).items()}} == before, entry())
 """
     once = f"['{method}'] applied\nTrue ('off', 'not installed')\n"
-    assert output(code, STAND_INS / f"version{version}") == once * 2
+    assert output(code, stand_in(version)) == once * 2
 
 
 def test_after_uninstall_the_function_is_what_it_was():
@@ -77,7 +84,7 @@ for _ in range(2):
     print(start_core.components_gen is before, entry())
 """
     once = "False components_gen applied\nTrue ('off', 'not installed')\n"
-    assert output(code, STAND_INS / "version7") == once * 2
+    assert output(code, stand_in("7")) == once * 2
 
 
 def test_a_reloaded_module_is_joined_anew():
@@ -90,7 +97,7 @@ print(type(start_core.components_gen).__name__ != "function", entry()[0])
 tribler_udp_fix.uninstall()
 print(type(start_core.components_gen).__name__)
 """
-    assert output(code, STAND_INS / "version7") == "True applied\nfunction\n"
+    assert output(code, stand_in("7")) == "True applied\nfunction\n"
 
 
 def test_installed_first_it_is_joined_when_the_program_imports_it_and_not_before():
@@ -100,7 +107,7 @@ print(entry(), sorted({"tribler", "aiohttp", "ipv8"} & set(sys.modules)))
 import tribler.core.session
 print(*entry())
 """
-    assert output(code, STAND_INS / "version8") == (
+    assert output(code, stand_in("8")) == (
         "('off', 'Tribler is not imported') []\n"
         "applied version 8 has /api/udp-fix/health, and is told of changes\n"
     )
@@ -112,7 +119,7 @@ tribler_udp_fix.install()
 import tribler.core.start_core
 print(*entry())
 """
-    assert output(code, STAND_INS / "version7") == (
+    assert output(code, stand_in("7")) == (
         "applied version 7.13 is told of changes; version 7.13 has /udp-fix/health\n"
     )
 
@@ -122,7 +129,7 @@ def test_by_the_variable_alone_it_is_seen_where_tribler_is_what_imports_asyncio(
     fake_tribler(tmp_path, "tribler.core.session", source)
     code = "assert 'asyncio' not in sys.modules\nimport tribler.core.session\nprint(*entry())"
     told = "refused there is no class ComponentLauncher in tribler.core.components\n"
-    assert output(code, tmp_path, plugin=True) == told
+    assert output(code, [tmp_path], plugin=True) == told
 
 
 @pytest.mark.parametrize(
@@ -140,7 +147,7 @@ def test_by_the_variable_alone_it_is_seen_where_tribler_is_what_imports_asyncio(
 def test_what_is_not_known_is_left_alone_and_named(tmp_path, module, source, reason):
     fake_tribler(tmp_path, module, source)
     code = f"tribler_udp_fix.install()\nimport {module}\nprint(*entry())"
-    assert output(code, tmp_path).startswith(f"refused {reason}")
+    assert output(code, [tmp_path]).startswith(f"refused {reason}")
 
 
 def test_our_modules_import_nothing_of_aiohttp_or_tribler():
@@ -173,7 +180,7 @@ async def main():
 
 asyncio.run(main())
 """
-    assert output(code, STAND_INS / "version8") == "['OwnComponent']\n[]\n"
+    assert output(code, stand_in("8")) == "['OwnComponent']\n[]\n"
 
 
 def test_whatever_fails_in_us_version_7_starts_and_is_not_stopped_by_it():
@@ -203,7 +210,7 @@ async def main():
 asyncio.run(main())
 """
     names = "{'RESTComponent': False, 'Ipv8Component': False, 'UdpFixComponent': False}"
-    assert output(code, STAND_INS / "version7") == f"{names}\nFalse True\n"
+    assert output(code, stand_in("7")) == f"{names}\nFalse True\n"
 
 
 def test_a_component_that_cannot_be_made_leaves_version_7_with_its_own():
@@ -218,4 +225,4 @@ def fail(*_):
 _version7.loaded_class = fail
 print([type(c).__name__ for c in start_core.components_gen({})])
 """
-    assert output(code, STAND_INS / "version7") == "['RESTComponent', 'Ipv8Component']\n"
+    assert output(code, stand_in("7")) == "['RESTComponent', 'Ipv8Component']\n"

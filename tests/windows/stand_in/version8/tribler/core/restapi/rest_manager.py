@@ -5,16 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from aiohttp import web
-from aiohttp_apispec import AiohttpApiSpec
+from stand_in.rest_server import serve
 
 from .rest_endpoint import RESTEndpoint, RootEndpoint
-
-SWAGGER = {
-    "url": "/docs/swagger.json",
-    "title": "Tribler REST API documentation",
-    "version": "stand-in",
-    "swagger_path": "/docs",
-}
 
 
 class RESTManager:
@@ -34,12 +27,8 @@ class RESTManager:
         return ep
 
     async def start(self) -> None:
-        AiohttpApiSpec(app=self.root_endpoint.app, **SWAGGER)
         self.runner = web.AppRunner(self.root_endpoint.app, access_log=None)
-        await self.runner.setup()
-        site: Any = web.TCPSite(self.runner, "127.0.0.1", 0)
-        await site.start()
-        self.config["api/http_port_running"] = site._server.sockets[0].getsockname()[1]
+        self.config["api/http_port_running"] = await serve(self.runner)
 
     async def stop(self) -> None:
         await self.runner.cleanup()

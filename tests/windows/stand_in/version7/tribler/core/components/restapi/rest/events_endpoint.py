@@ -8,6 +8,7 @@ import logging
 from typing import Any
 
 from aiohttp import web
+from stand_in.rest_server import stream
 
 from .rest_endpoint import RESTEndpoint
 
@@ -39,12 +40,7 @@ class EventsEndpoint(RESTEndpoint):
                 await response.write(f"data: {json.dumps(message)}\n\n".encode())
 
     async def get_events(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        self.events_responses.append(response)
-        await self.closing.wait()
-        self.events_responses.remove(response)
-        return response
+        return await stream(request, self.events_responses, self.closing)
 
     async def shutdown(self) -> None:
         self.closing.set()

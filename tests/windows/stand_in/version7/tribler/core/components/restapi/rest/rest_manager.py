@@ -5,14 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiohttp import web
-from aiohttp_apispec import AiohttpApiSpec
-
-SWAGGER = {
-    "url": "/docs/swagger.json",
-    "title": "Tribler REST API documentation",
-    "version": "stand-in",
-    "swagger_path": "/docs",
-}
+from stand_in.rest_server import serve
 
 
 class RESTManager:
@@ -25,12 +18,8 @@ class RESTManager:
         return self.root_endpoint.endpoints.get("/" + name)
 
     async def start(self) -> None:
-        AiohttpApiSpec(app=self.root_endpoint.app, **SWAGGER)
         self.runner = web.AppRunner(self.root_endpoint.app, access_log=None)
-        await self.runner.setup()
-        site: Any = web.TCPSite(self.runner, "127.0.0.1", 0)
-        await site.start()
-        self.config["port"] = site._server.sockets[0].getsockname()[1]
+        self.config["port"] = await serve(self.runner)
 
     async def stop(self) -> None:
         await self.runner.cleanup()
