@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-from . import places, venv
+from . import places, wheels
 
 FOLDER = places.LAB / "ipv8"
 
@@ -80,19 +77,7 @@ IPV8_WHEELS = (
 
 def fetch(wheel: IPv8Wheel) -> Path:
     """Give back the folder of an unpacked release, without what it depends on."""
-    folder = FOLDER / wheel.version
-    if folder.exists():
-        return folder
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=FOLDER) as name:
-        scratch = Path(name)
-        requirement = scratch / "requirement.txt"
-        requirement.write_text(f"pyipv8=={wheel.version} --hash=sha256:{wheel.sha256}\n")
-        options = ("--no-deps", "--only-binary=:all:", "--require-hashes", "--dest", scratch)
-        # For a Python that it declares, whichever this one is.
-        target = ("--python-version", "{}.{}".format(*wheel.highest))
-        venv.pip("download", *options, *target, "--requirement", requirement)
-        with zipfile.ZipFile(next(scratch.glob("*.whl"))) as archive:
-            archive.extractall(scratch / "unpacked")
-        shutil.move(scratch / "unpacked", folder)
-    return folder
+    # For a Python that it declares, whichever this one is.
+    target = ("--python-version", "{}.{}".format(*wheel.highest))
+    requirement = f"pyipv8=={wheel.version}"
+    return wheels.unpacked(requirement, wheel.sha256, FOLDER / wheel.version, *target)
