@@ -141,19 +141,24 @@ def test_an_ipv6_pair_is_an_address_on_every_way_to_send(run_both):
     run_both(main)
 
 
+async def heard_of_a_buffer_that_changes(sender):
+    """What a receiver hears of a buffer that is sent three times, and changed then."""
+    receiver = await endpoint()
+    data = bytearray(b"before")
+    for _ in range(3):
+        sender.transport.sendto(data, receiver.address)
+    data[:] = b"after!"
+    await until(lambda: len(receiver.heard) == 3)
+    receiver.transport.close()
+    sender.transport.close()
+    return receiver.heard
+
+
 def test_what_is_sent_is_what_it_was_when_it_was_sent(run):
     async def main():
-        receiver, sender = await endpoint(), await endpoint()
-        data = bytearray(b"before")
-        for _ in range(3):
-            sender.transport.sendto(data, receiver.address)
-        data[:] = b"after!"
-        await until(lambda: len(receiver.heard) == 3)
-        receiver.transport.close()
-        sender.transport.close()
-        return receiver
+        return await heard_of_a_buffer_that_changes(await endpoint())
 
-    assert run(main).heard == [b"before"] * 3
+    assert run(main) == [b"before"] * 3
 
 
 def test_what_is_no_datagram_is_refused(run):
@@ -334,14 +339,6 @@ def test_a_socket_that_is_full_again_and_again_loses_nothing(run):
 
 def test_what_waits_in_the_queue_is_what_it_was_when_it_was_sent(run):
     async def main():
-        receiver, sender = await endpoint(), await endpoint(sock=full_socket())
-        data = bytearray(b"before")
-        for _ in range(3):
-            sender.transport.sendto(data, receiver.address)
-        data[:] = b"after!"
-        await until(lambda: len(receiver.heard) == 3)
-        receiver.transport.close()
-        sender.transport.close()
-        return receiver
+        return await heard_of_a_buffer_that_changes(await endpoint(sock=full_socket()))
 
-    assert run(main).heard == [b"before"] * 3
+    assert run(main) == [b"before"] * 3
