@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import errno
 import re
 import subprocess
@@ -20,7 +19,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from scraping import Exporter, Scrape
 from udp import closed_address, only_on, until
-from watched import QUICK, scene
+from watched import NEVER_QUIET, scene
 
 import tribler_udp_fix
 from tribler_udp_fix import Watchdog, metrics
@@ -30,8 +29,6 @@ pytestmark = only_on("3.8", "3.12")
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 RESET = "10054" if sys.platform == "win32" else str(int(errno.ECONNRESET))
-# Not probed between two scrapes, so that what is counted stands still.
-NEVER_QUIET = dataclasses.replace(QUICK, probe_after=3600.0)
 
 # The labels of each metric: what bounds the number of its series is in docs/metrics.md.
 LABELS = {

@@ -9,7 +9,7 @@ import socket
 
 import pytest
 from udp import only_on
-from watched import PREFIX, QUICK, address_of, new_endpoint, say, scene
+from watched import NEVER_QUIET, PREFIX, QUICK, address_of, new_endpoint, say, scene
 
 from tribler_udp_fix import EventKind, Settings, Watchdog
 from tribler_udp_fix.testing import (
@@ -25,8 +25,6 @@ from tribler_udp_fix.testing import (
 )
 
 pytestmark = only_on("3.8", "3.10", "3.12", "3.13")
-
-NEVER_QUIET = dataclasses.replace(QUICK, probe_after=3600.0)
 
 
 @pytest.mark.parametrize("kind", ["ipv4", "ipv6", "all ipv4", "all ipv6"])

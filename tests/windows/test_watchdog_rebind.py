@@ -8,7 +8,7 @@ import socket
 
 import pytest
 from udp import only_on
-from watched import QUICK, new_endpoint, say, scene
+from watched import NEVER_QUIET, QUICK, new_endpoint, say, scene
 
 from tribler_udp_fix import EventKind, Watchdog
 from tribler_udp_fix.testing import (
@@ -18,8 +18,6 @@ from tribler_udp_fix.testing import (
 )
 
 pytestmark = only_on("3.8", "3.10", "3.12", "3.13")
-
-NEVER_QUIET = dataclasses.replace(QUICK, probe_after=3600.0)
 
 
 @pytest.mark.parametrize("kind", ["ipv4", "ipv6", "all ipv4", "all ipv6"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import socket
 from typing import Any, AsyncIterator
 
@@ -11,6 +12,8 @@ from tribler_udp_fix import Event, EventKind, Settings, Watchdog
 
 # A machine that is busy with other Windows Pythons is late by more than a tenth of a second.
 QUICK = Settings(probe_after=0.6, probe_timeout=0.3, tick=0.05, jitter=0.0, retry_cap=1.0)
+# Not probed while a test looks, so that what is counted stands still.
+NEVER_QUIET = dataclasses.replace(QUICK, probe_after=3600.0)
 
 PREFIX = b"a community's prefix.."
 HOSTS = {"ipv4": "127.0.0.1", "ipv6": "::1", "all ipv4": "0.0.0.0", "all ipv6": "::"}
