@@ -290,7 +290,7 @@ def test_with_others():
     options = ("--windows-python", "3.12", "--windows-python", "3.13")
     assert counts(project.run(source, *options, python="3.11")) == {"passed": 6}
     words = (tmp_path / "log").read_text().split()
-    assert words[:2] == ["other", "other"]  # two at once
+    assert words[:2] == ["other", "other"]  # side by side
     assert words[6:] == ["alone", "end"] * 3
 
 

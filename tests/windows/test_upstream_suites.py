@@ -14,8 +14,6 @@ import pytest
 from child import python
 from udp import IN_LAB
 
-pytestmark = pytest.mark.alone  # both suites have tests that depend on time
-
 SUITE = str(pathlib.Path(__file__).with_name("suite.py"))
 ASYNCIO = [
     "test.test_asyncio.test_proactor_events",
@@ -62,6 +60,7 @@ def compare(names, tmp_path):
     return stock, repaired
 
 
+@pytest.mark.alone  # some of them depend on time
 @pytest.mark.skipif(
     IN_LAB and sys.version_info[:2] != (3, 11), reason="the lab has the tests of CPython 3.11"
 )
@@ -70,12 +69,12 @@ def test_cpythons_own_tests_of_the_proactor_pass_as_before(tmp_path):
     assert list(stock.values()).count("passed") >= 100
 
 
-on_3_12 = pytest.mark.skipif(
-    sys.version_info[:2] != (3, 12), reason="pyipv8's tests are run on 3.12"
+on_3_13 = pytest.mark.skipif(
+    sys.version_info[:2] != (3, 13), reason="pyipv8's tests are run on 3.13"
 )
 
 
-@on_3_12
+@on_3_13
 @pytest.mark.parametrize("part", PYIPV8)
 def test_pyipv8s_own_tests_pass_as_before(part, tmp_path):
     stock, repaired = compare([f"ipv8.test.{part}"], tmp_path)
@@ -85,7 +84,7 @@ def test_pyipv8s_own_tests_pass_as_before(part, tmp_path):
             assert (stock[test], repaired[test]) == ("failed", "passed")
 
 
-@on_3_12
+@on_3_13
 def test_no_part_of_pyipv8s_tests_is_left_out():
     import ipv8.test
 
