@@ -33,6 +33,54 @@ def watched() -> Iterator[Watched]:
         yield watched
 
 
+class SlowToConnect(socket.socket):
+    """A writing end that learns late that it is connected, as one of Windows may."""
+
+    def send(self, data: Any, flags: int = 0, /) -> int:
+        if self.gettimeout() == 0 and not getattr(self, "connected", False):
+            raise BlockingIOError(10035, "not connected yet")
+        self.connected = True  # whoever may wait has waited
+        return super().send(data, flags)
+
+
+def test_a_writing_end_that_is_slow_to_connect_is_waited_for(watched, monkeypatch):
+    def slow_pair() -> tuple[socket.socket, socket.socket]:
+        ssock, csock = pair()
+        return ssock, SlowToConnect(fileno=csock.detach())
+
+    async def main():
+        monkeypatch.setattr(socket, "socketpair", slow_pair)
+        renew_wakeup(watched.loop)
+        assert await watched.hears_thread()
+
+    pair = socket.socketpair
+    watched.run(main)
+    assert watched.failures == []
+
+
+def test_where_there_is_no_pair_to_be_had_the_old_one_stays_and_no_socket_is_left(
+    watched, monkeypatch
+):
+    def dead_pair() -> tuple[socket.socket, socket.socket]:
+        made.extend(pair())
+        made[0].close()
+        return made[0], made[1]
+
+    async def main():
+        old = watched.loop._ssock, watched.loop._csock
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "socketpair", dead_pair)
+            with pytest.raises(OSError, match="Broken pipe"):
+                renew_wakeup(watched.loop)
+        assert (watched.loop._ssock, watched.loop._csock) == old
+        assert await watched.hears_thread()
+
+    made: list[socket.socket] = []
+    pair = socket.socketpair
+    watched.run(main)
+    assert [sock.fileno() for sock in made] == [-1, -1]
+
+
 @pytest.mark.parametrize("injury", INJURIES)
 def test_a_signal_is_handled_after_the_renewal(watched, injury):
     async def main():

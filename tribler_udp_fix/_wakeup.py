@@ -26,6 +26,9 @@ from tribler_udp_fix._patching import Shape, first_mismatch
 # meet a closed handle: its number may by then be another socket's.
 RETIRE_AFTER = 1.0
 
+# Seconds, at most, until a new writing end knows that it is connected.
+CONNECT_TIMEOUT = 1.0
+
 
 class UnknownLoop(Exception):
     """The loop's wake-up is not one that is known here, so that it is left alone."""
@@ -85,15 +88,14 @@ def renew_wakeup(loop: asyncio.AbstractEventLoop) -> None:
     if loop.is_running() and asyncio._get_running_loop() is not loop:
         raise RuntimeError("renew_wakeup() belongs on the thread that runs the loop")
     known: Any = loop
-    ssock, csock = socket.socketpair()
-    ssock.setblocking(False)
-    csock.setblocking(False)
+    ssock, csock = _woken_pair()
     old_ssock, old_csock = known._ssock, known._csock
     known._csock = csock  # from here on threads write to the new one
     moved = move_wakeup_fd(old_csock.fileno(), csock.fileno())
     try:
         signals = kind.move_reader(known, ssock)
-        csock.send(b"\0" + signals)
+        if signals:
+            csock.send(signals)
     finally:
         old_ssock.close()
         # Threads and signals may still write to this one. Closing the loop drops the timer.
@@ -118,6 +120,26 @@ def move_wakeup_fd(old: int, new: int) -> bool:
             if old != -1:
                 signal.set_wakeup_fd(-1)
     return True
+
+
+def _woken_pair() -> tuple[socket.socket, socket.socket]:
+    """A reading end with a wake-up in it, and its writing end; raises OSError, and leaves none.
+
+    On Windows the writing end is connected without blocking, and may learn of it after the other
+    end was accepted. Until then it refuses what threads write to it (10035), of which asyncio says
+    nothing: so it is waited for here.
+    """
+    ssock, csock = socket.socketpair()
+    try:
+        csock.settimeout(CONNECT_TIMEOUT)
+        csock.send(b"\0")
+        csock.setblocking(False)
+        ssock.setblocking(False)
+    except BaseException:  # an interrupt, too, must leave no socket behind
+        ssock.close()
+        csock.close()
+        raise
+    return ssock, csock
 
 
 def _kind_of(loop: Any) -> _Kind | str:
