@@ -209,6 +209,19 @@ def test_an_old_socket_is_replaced_while_quiet_and_not_while_busy(run_both):
     run_both(main)
 
 
+def test_a_new_socket_is_as_young_as_it_is(run_both):
+    async def main():
+        settings = dataclasses.replace(QUICK)
+        object.__setattr__(settings, "max_socket_age", 2.0)
+        async with scene(settings=settings) as it:
+            await it.until(lambda: it.status.rebinds == 3)
+            first, second, third = (event.at for event in it.all(EventKind.REBOUND))
+            assert second - first > 1.9
+            assert third - second > 1.9
+
+    run_both(main)
+
+
 def test_when_it_stops_in_a_gap_the_endpoint_is_closed_and_can_be_opened(run_both):
     async def main():
         endpoint = new_endpoint()

@@ -60,9 +60,9 @@ class RustLeaf:
         """The bytes that have reached its callback; those of tunnels stay in Rust."""
         return int(self.endpoint.bytes_down)
 
-    def socket_id(self) -> int:
-        """A number that changes with the socket."""
-        return id(self.endpoint.rust_ep)
+    def transport(self) -> Any:
+        """What holds its socket."""
+        return self.endpoint.rust_ep
 
     def reading(self) -> Reading:
         """GONE where it was closed under its owner. Of the read itself nothing can be seen."""

@@ -31,9 +31,9 @@ class UdpLeaf:
         """A number that changes with every datagram that reaches the endpoint's callback: bytes."""
         return int(self.endpoint.bytes_down)
 
-    def socket_id(self) -> int:
-        """A number that changes with the socket."""
-        return id(self.endpoint._transport)
+    def transport(self) -> Any:
+        """What holds its socket."""
+        return self.endpoint._transport
 
     def reading(self) -> Reading:
         """What can be seen of its read."""

@@ -37,8 +37,8 @@ class Leaf(Protocol):
     def heard(self) -> int:
         """The bytes that have reached its callback."""
 
-    def socket_id(self) -> int:
-        """A number that changes with the socket."""
+    def transport(self) -> Any:
+        """What holds its socket: another object for each socket, but not another ``id()``."""
 
     def reading(self) -> Reading:
         """What can be seen of its read."""

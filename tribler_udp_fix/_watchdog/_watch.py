@@ -55,7 +55,7 @@ class Watch:
         self.address: Any = None
         self.hearing = Hearing(lambda: leaf.heard() - self.prober.bytes_heard, now)
         self._entered = self._born = now
-        self._socket = leaf.socket_id()
+        self._transport = leaf.transport()
         self._probed_at: float | None = None  # while a probe is on its way
         self._timer: asyncio.TimerHandle | None = None
         self._rebinding: asyncio.Task[None] | None = None
@@ -123,8 +123,8 @@ class Watch:
             if self.policy.state is not State.UNKNOWN:
                 self._feed(Input.CLOSED, now)
             return
-        if self.leaf.socket_id() != self._socket:
-            self._socket, self._born = self.leaf.socket_id(), now
+        if self.leaf.transport() is not self._transport:
+            self._transport, self._born = self.leaf.transport(), now
         heard = self.hearing.look(now)
         reading = self.leaf.reading()
         if reading is Reading.GONE:
