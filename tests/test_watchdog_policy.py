@@ -44,6 +44,7 @@ HARMLESS = (
     Input.TRAFFIC,
     Input.ANSWERED,
     Input.LATE,
+    Input.UNSENT,
     Input.DISARMED,
     Input.JUMPED,
     Input.MOVED,
@@ -216,6 +217,26 @@ def test_a_probe_that_is_missed_on_a_late_loop_proves_nothing():
         subject.feed(Input.TIME, float(2 * second))
         subject.feed(Input.LATE, 2.0 * second + 1)
         assert subject.state is State.UNKNOWN
+
+
+def test_a_probe_that_cannot_be_sent_proves_nothing_and_is_tried_again_when_the_next_is_due():
+    subject, now = policy(Limits(10.0, 1.0, 1, 0.0, 20, 60.0), 0.0), 0.0
+    for _ in range(100):
+        now = subject.deadline
+        assert subject.feed(Input.TIME, now) is Action.PROBE
+        assert subject.feed(Input.UNSENT, now + 1) is Action.WAIT
+        assert (subject.state, subject.deadline) == (State.UNKNOWN, now + 11)
+
+
+def test_a_new_socket_that_cannot_be_probed_is_not_replaced():
+    subject, now = policy(Limits(10.0, 1.0, 3, 0.0, 20, 60.0), 0.0), 1.0
+    subject.feed(Input.ASKED, now)
+    assert subject.feed(Input.REBOUND, now) is Action.PROBE
+    for _ in range(20):
+        event = Input.TIME if subject.state in (State.BACKING_OFF, State.UNKNOWN) else Input.UNSENT
+        now = max(now, subject.deadline)
+        assert subject.feed(event, now) is not Action.REBIND
+    assert subject.state in (State.QUIET, State.UNKNOWN)
 
 
 def test_what_is_heard_during_a_rebind_proves_nothing_of_the_new_socket():

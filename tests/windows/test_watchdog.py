@@ -159,6 +159,54 @@ def test_after_a_resume_one_missed_probe_is_enough(run_both):
     run_both(main)
 
 
+def test_what_was_heard_before_a_resume_proves_nothing_of_what_comes_after(run_both):
+    async def main():
+        async with scene(settings=dataclasses.replace(NEVER_QUIET, tick=1.0)) as it:
+            await it.hears(b"since the last look")
+            with lost_completion(it.endpoint, until="rebind"), clock_jump(3600):
+                await it.until(lambda: it.status.rebinds and it.state == "healthy")
+
+    run_both(main)
+
+
+def test_a_probe_that_cannot_be_sent_is_no_dead_endpoint(run_both):
+    async def main():
+        async with scene(settings=dataclasses.replace(QUICK, probe_misses=1)) as it:
+            assert it.watchdog._around is not None
+            sender = it.watchdog._around.sender
+            send = sender.send
+
+            def refused(_address, _data):
+                raise PermissionError(10013, "a firewall's answer")
+
+            sender.send = refused  # type: ignore[method-assign]
+            await it.until(lambda: it.status.probes["unsent"] >= 3)
+            assert it.status.rearms == it.status.rebinds == it.status.probes["missed"] == 0
+            assert set(it.states) == {"quiet", "unknown"}
+            await it.hears()
+            await it.until(lambda: it.state == "healthy")
+            sender.send = send  # type: ignore[method-assign]
+            await it.until(lambda: it.status.probes["answered"])
+
+    run_both(main)
+
+
+def test_traffic_is_proof_where_probes_are_lost_on_their_way(run_both):
+    async def main():
+        # More probes than looks: a probe's time must not run out on what no look has seen.
+        settings = dataclasses.replace(QUICK, probe_timeout=0.3, probe_misses=1, tick=5.0)
+        async with scene(settings=settings) as it:
+            assert it.watchdog._around is not None
+            it.watchdog._around.sender.send = lambda *_: None  # type: ignore[method-assign]
+            await it.until(lambda: it.state == "quiet")
+            for number in range(20):
+                await it.hears(b"%d" % number)
+                await asyncio.sleep(0.1)
+            assert it.status.rearms == it.status.rebinds == 0
+
+    run_both(main)
+
+
 def test_forged_and_replayed_probes_and_a_flood_are_neither_health_nor_death(run_both):
     async def main():
         async with scene() as it:

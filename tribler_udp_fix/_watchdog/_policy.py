@@ -7,7 +7,8 @@ a socket that is open and a read that is pending have both been seen on nodes th
 - traffic is proof, and an endpoint with traffic is never probed;
 - one that has been quiet is sent a probe, a datagram of our own that only we can answer for;
 - a probe that is missed means little; several in a row mean that the endpoint is deaf, unless the
-  event loop itself was late, which proves nothing about the socket: *unknown*;
+  event loop itself was late, or no probe could be sent, which proves nothing about the socket:
+  *unknown*;
 - then one step at a time, each proved before it counts: the read is armed again, the same port
   is bound again, and after that the same again, ever more slowly, without end.
 
@@ -35,7 +36,7 @@ class State(enum.Enum):
     REARMING = "re-arming"  # its read was armed again, and a probe is on its way
     REBINDING = "rebinding"  # it gets another socket, which a probe then has to prove
     BACKING_OFF = "backing off"  # it is deaf, and the next try waits
-    UNKNOWN = "unknown"  # its loop is too late to tell, or it is closed
+    UNKNOWN = "unknown"  # its loop is too late to tell, it cannot be probed, or it is closed
 
 
 class Input(enum.Enum):
@@ -45,6 +46,7 @@ class Input(enum.Enum):
     ANSWERED = "probe answered"
     MISSED = "probe missed"
     LATE = "loop lagged"  # a probe's time ran out on a loop that was late itself
+    UNSENT = "probe not sent"  # the helper socket's fault, which proves nothing either
     DISARMED = "no read armed"
     LOST = "socket lost"
     JUMPED = "clock jumped"
@@ -102,7 +104,7 @@ TABLE: tuple[Row, ...] = (
     Row((_S.HEALTHY, _S.UNKNOWN), (_I.TIME,), _W.ALWAYS, _S.QUIET, _A.PROBE),
     Row(_PROBING, (_I.MISSED,), _W.ENOUGH, _S.REARMING, _A.REARM),
     Row(_PROBING, (_I.MISSED,), _W.ALWAYS, _S.SUSPECT, _A.PROBE),
-    Row((*_PROBING, _S.REARMING), (_I.LATE,), _W.ALWAYS, _S.UNKNOWN, _A.WAIT),
+    Row((*_PROBING, _S.REARMING), (_I.LATE, _I.UNSENT), _W.ALWAYS, _S.UNKNOWN, _A.WAIT),
     # Sleep and resume, or other addresses: neither rebinds by itself.
     Row(_WATCHING, _ALERTS, _W.ALWAYS, _S.QUIET, _A.PROBE),
     # Traces of a death, for which no probe has to be waited for.
@@ -116,7 +118,7 @@ TABLE: tuple[Row, ...] = (
     Row((_S.REBINDING, _S.BACKING_OFF), (_I.REBOUND,), _W.ALWAYS, _S.REBINDING, _A.PROBE),
     Row((_S.REBINDING,), (_I.MISSED,), _W.ENOUGH, _S.BACKING_OFF, _A.WAIT),
     Row((_S.REBINDING,), (_I.MISSED, _I.LATE), _W.ALWAYS, _S.REBINDING, _A.PROBE),
-    Row((_S.REBINDING,), (_I.FAILED, _I.TIME), _W.ALWAYS, _S.BACKING_OFF, _A.WAIT),
+    Row((_S.REBINDING,), (_I.FAILED, _I.UNSENT, _I.TIME), _W.ALWAYS, _S.BACKING_OFF, _A.WAIT),
     # The next try, of a socket that is there: it may hear by now.
     Row((_S.BACKING_OFF,), (_I.TIME, *_ALERTS), _W.BOUND, _S.REARMING, _A.REARM),
     Row((_S.BACKING_OFF,), (_I.TIME, *_ALERTS), _W.MAY_REBIND, _S.REBINDING, _A.REBIND),
@@ -168,6 +170,7 @@ class Policy:
         self.misses = 0
         self._random = random
         self._alert = False
+        self._unsent = False
         self._retries = 0
         self._rebinds: collections.deque[float] = collections.deque()
         self.deadline = now + self._delay(Action.WAIT)
@@ -199,6 +202,7 @@ class Policy:
         return not self.bound or len(self._rebinds) < self.limits.rebinds_per_hour
 
     def _note(self, event: Input) -> None:
+        self._unsent = event is Input.UNSENT
         if event is Input.MISSED:
             self.misses += 1
         elif event is Input.REBOUND:
@@ -239,7 +243,7 @@ class Policy:
         shorter = 1.0 - limits.jitter * self._random()
         if action is Action.REBIND:
             return REBIND_TIMEOUT
-        if self.state is State.HEALTHY:
+        if self.state is State.HEALTHY or (self.state is State.UNKNOWN and self._unsent):
             return limits.probe_after * shorter
         if self.state is State.BACKING_OFF:
             if self._retries == 0:

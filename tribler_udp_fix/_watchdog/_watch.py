@@ -56,7 +56,8 @@ class Watch:
         self.hearing = Hearing(lambda: leaf.heard() - self.prober.bytes_heard, now)
         self._entered = self._born = now
         self._transport = leaf.transport()
-        self._probed_at: float | None = None  # while a probe is on its way
+        self._probed_at: float | None = None  # while a probe is on its way, or should be
+        self._sent = True  # or it could not be
         self._timer: asyncio.TimerHandle | None = None
         self._rebinding: asyncio.Task[None] | None = None
 
@@ -99,7 +100,9 @@ class Watch:
         """The clock jumped, the addresses changed, or somebody asks."""
         with self._guarded():
             if self.leaf.is_open():
-                self._feed(event, self._loop.time(), cause)
+                now = self._loop.time()
+                self.hearing.look(now)  # what was heard before proves nothing of what comes after
+                self._feed(event, now, cause)
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -152,6 +155,10 @@ class Watch:
                 self._feed(Input.AGED if self._is_aged(now) else Input.TIME, now)
         elif self._probed_at is None:
             self._feed(Input.TIME, now)
+        elif self.policy.state is not State.REBINDING and self.hearing.look(now):
+            self._feed(Input.TRAFFIC, now)
+        elif not self._sent:
+            self._feed(Input.UNSENT, now)
         elif self._was_late(now):
             self._feed(Input.LATE, now)
         else:
@@ -186,8 +193,10 @@ class Watch:
         try:
             self.prober.send(self.address)
         except OSError:
+            self._sent = False
             self.unsent += 1
-            self._probed_at = float("-inf")  # before any lag: its silence proves nothing
+        else:
+            self._sent = True
 
     def _lose(self) -> None:
         with self._guarded():
