@@ -11,6 +11,7 @@ from udp import only_on
 from watched import NEVER_QUIET, QUICK, new_endpoint, say, scene
 
 from tribler_udp_fix import EventKind, Watchdog
+from tribler_udp_fix._ipv8._turns import one_at_a_time
 from tribler_udp_fix.testing import (
     dead_reader,
     lost_completion,
@@ -218,6 +219,66 @@ def test_a_new_socket_is_as_young_as_it_is(run_both):
             first, second, third = (event.at for event in it.all(EventKind.REBOUND))
             assert second - first > 1.9
             assert third - second > 1.9
+
+    run_both(main)
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_stop_during_a_rebind_leaves_nothing_behind(run_both, cancelled):
+    async def main():
+        endpoint = new_endpoint()
+        assert await endpoint.open()
+        before, prefixes = set(vars(endpoint)), len(endpoint._prefix_map)
+        watchdog = Watchdog(endpoint, QUICK)
+        watchdog.start()
+        async with one_at_a_time(endpoint):
+            rebind = asyncio.ensure_future(watchdog.rebind())
+            await asyncio.sleep(0.05)
+            stop = asyncio.ensure_future(watchdog.stop())
+            await asyncio.sleep(0.05)
+            if cancelled:
+                stop.cancel()
+                await asyncio.wait([stop])
+        await asyncio.wait([stop])
+        assert stop.cancelled() is cancelled
+        assert set(vars(endpoint)) == before
+        assert len(endpoint._prefix_map) == prefixes
+        assert watchdog._around is not None
+        assert watchdog._around._members == []
+        await asyncio.wait_for(rebind, 5)
+        assert watchdog.status().endpoints[0].rebinds == (0 if cancelled else 1)
+        endpoint.close()
+        await asyncio.sleep(0.05)
+
+    run_both(main)
+
+
+def test_who_waits_for_a_rebind_does_not_wait_for_ever_when_it_stops(run_both):
+    async def main():
+        async with scene() as it:
+            assert it.watchdog._around is not None
+            it.watchdog._around.sender.send = lambda *_: None  # type: ignore[method-assign]
+            rebind = asyncio.ensure_future(it.watchdog.rebind())
+            await it.until(lambda: it.status.rebinds)
+            assert it.state == "rebinding"
+            await it.watchdog.stop()
+            await asyncio.wait_for(rebind, 5)
+
+    run_both(main)
+
+
+def test_an_endpoint_that_cannot_be_left_as_it_was_does_not_keep_the_watchdog(run_both):
+    async def main():
+        async with scene() as it:
+
+            def fails(_listener):
+                raise RuntimeError("an endpoint of another make")
+
+            it.endpoint.remove_listener = fails
+            await it.watchdog.stop()
+            assert it.watchdog._around is not None
+            assert it.watchdog._around._members == []
+            assert "connection_lost" not in vars(it.endpoint)
 
     run_both(main)
 

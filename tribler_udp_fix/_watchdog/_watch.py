@@ -43,7 +43,7 @@ class Watch:
         self.rearms = self.rebinds = self.failed_rebinds = 0
         self.missed = self.unsent = 0
         self.broken = False
-        self._stopped = False
+        self.stopped = False
         self.prober = Prober(leaf.endpoint, around.sender, self._answered)
         self._loop = asyncio.get_running_loop()
         self._settings = settings
@@ -70,15 +70,23 @@ class Watch:
                 self.prober.attach()
             self._schedule()
 
-    async def stop(self) -> None:
+    def settle(self) -> asyncio.Task[None] | None:
+        """Begin nothing more; returns the rebind that is under way, if one is."""
+        self.stopped = True
+        return self._rebinding
+
+    def stop(self) -> None:
         """End to watch; an endpoint that is without a socket then is closed."""
-        if self._rebinding is not None:
-            await asyncio.wait([self._rebinding], timeout=REBIND_TIMEOUT)
-        self._stopped = True
+        rebinding = self.settle()
+        if rebinding is not None:
+            rebinding.cancel()
         if self._timer is not None:
             self._timer.cancel()
-        self.prober.detach()
-        self.leaf.detach()
+        for detach in (self.prober.detach, self.leaf.detach):
+            try:
+                detach()
+            except Exception:  # of any class that claims to be an endpoint; the others come still
+                logger.exception("%s is not quite as it was before it was watched", self.name)
 
     @property
     def name(self) -> str:
@@ -115,7 +123,8 @@ class Watch:
                 logger.exception("%s cannot be watched as it is; trying again later", self.name)
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = self._loop.call_later(AGAIN, self._due)
+            if not self.stopped:
+                self._timer = self._loop.call_later(AGAIN, self._due)
         else:
             self.broken = False
 
@@ -166,7 +175,7 @@ class Watch:
             self._feed(Input.MISSED, now)
 
     def _feed(self, event: Input, now: float, cause: str = "") -> None:
-        if self._stopped:  # what was on its way when it did
+        if self.stopped:  # what was on its way when it did
             return
         before = self.policy.state
         action = self.policy.feed(event, now)

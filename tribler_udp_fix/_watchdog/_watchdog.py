@@ -14,7 +14,7 @@ from tribler_udp_fix._ipv8._udp import UdpLeaf
 from tribler_udp_fix._settings import Settings, current_settings
 from tribler_udp_fix._watchdog._events import Event, EventKind, Telling
 from tribler_udp_fix._watchdog._leaf import Leaf
-from tribler_udp_fix._watchdog._policy import Input, State
+from tribler_udp_fix._watchdog._policy import REBIND_TIMEOUT, Input, State
 from tribler_udp_fix._watchdog._report import EndpointStatus, WatchdogStatus
 from tribler_udp_fix._watchdog._surroundings import Surroundings, surroundings_of
 from tribler_udp_fix._watchdog._watch import Watch
@@ -92,10 +92,15 @@ class Watchdog:
         if self not in running:
             return
         running.discard(self)
-        for watch in self._watches:
-            await watch.stop()
         assert self._around is not None
-        self._around.leave(self)
+        try:
+            rebinding = [task for watch in self._watches for task in [watch.settle()] if task]
+            if rebinding:
+                await asyncio.wait(rebinding, timeout=REBIND_TIMEOUT)
+        finally:  # cancelled, too: nobody can stop it a second time
+            for watch in self._watches:
+                watch.stop()
+            self._around.leave(self)
 
     def probe(self, endpoint: Any = None) -> None:
         """Probe *endpoint*, or all of them, now; the outcome is an event, and in ``status()``.
@@ -112,7 +117,8 @@ class Watchdog:
 
         Raises RuntimeError, and does nothing, where that is not allowed: ``rebinds_per_hour`` is
         used up, or it is a Rust endpoint and ``rebind_rust`` is off. ValueError: as ``probe()``.
-        Returns when each is proved, or has failed and goes on trying; ``status()`` tells.
+        Returns when each is proved, or has failed and goes on trying, or when the watchdog is
+        stopped; ``status()`` tells.
         """
         chosen = self._chosen(endpoint)
         now = asyncio.get_running_loop().time()
@@ -127,7 +133,7 @@ class Watchdog:
         for watch in chosen:
             watch.alert(Input.ASKED)
         for watch in chosen:
-            while watch.policy.state is State.REBINDING:
+            while watch.policy.state is State.REBINDING and not watch.stopped:
                 await asyncio.sleep(0.01)
 
     def status(self) -> WatchdogStatus:
