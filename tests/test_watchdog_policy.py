@@ -114,9 +114,14 @@ def test_a_socket_that_only_a_rebind_mends_is_mended_as_soon_as_the_budget_allow
     subject.feed = noting
     if subject.state is State.HEALTHY:
         subject.feed(Input.TIME, now := max(now, subject.deadline))
+    # Where no probe could be sent the next is as far away as any.
+    unknown = max(0.0, subject.deadline - now) if subject.state is State.UNKNOWN else 0.0
     _, seconds = heal(subject, now, hears=lambda: bool(rebound))
     assert seconds <= (
-        limits.retry_cap + (limits.probe_misses + 3) * limits.probe_timeout + REBIND_TIMEOUT
+        unknown
+        + limits.retry_cap
+        + (limits.probe_misses + 3) * limits.probe_timeout
+        + REBIND_TIMEOUT
     )
 
 
@@ -250,6 +255,16 @@ def test_what_is_heard_during_a_rebind_proves_nothing_of_the_new_socket():
     assert subject.state is State.REBINDING
     subject.feed(Input.ANSWERED, 1.3)
     assert subject.state.value == "healthy"
+
+
+def test_an_endpoint_that_kept_its_socket_is_healthy_as_soon_as_it_hears():
+    subject = policy(Limits(10.0, 1.0, 3, 0.0, 20, 60.0), 0.0)
+    assert subject.feed(Input.ASKED, 1.0) is Action.REBIND
+    subject.feed(Input.FOUND, 1.1)
+    assert (subject.state, subject.bound) == (State.BACKING_OFF, True)
+    assert subject.feed(Input.TIME, subject.deadline) is Action.REARM
+    subject.feed(Input.TRAFFIC, 1.2)
+    assert subject.state is State.HEALTHY
 
 
 def test_an_endpoint_that_its_owner_closed_and_opened_again_is_probed_not_rebound():

@@ -11,6 +11,7 @@ from udp import only_on
 from watched import NEVER_QUIET, QUICK, new_endpoint, say, scene
 
 from tribler_udp_fix import EventKind, Watchdog
+from tribler_udp_fix._ipv8 import _rebind
 from tribler_udp_fix._ipv8._turns import one_at_a_time
 from tribler_udp_fix.testing import (
     dead_reader,
@@ -279,6 +280,57 @@ def test_an_endpoint_that_cannot_be_left_as_it_was_does_not_keep_the_watchdog(ru
             assert it.watchdog._around is not None
             assert it.watchdog._around._members == []
             assert "connection_lost" not in vars(it.endpoint)
+
+    run_both(main)
+
+
+def test_a_rebind_that_fails_before_anything_is_closed_leaves_the_endpoint_as_it_is(
+    run_both, monkeypatch
+):
+    def no_socket(*_):
+        raise OSError(10055, "no buffer space")
+
+    async def main():
+        async with scene(settings=NEVER_QUIET) as it:
+            transport = it.endpoint._transport
+            with monkeypatch.context() as patch:
+                patch.setattr(_rebind, "new_socket", no_socket)
+                await it.watchdog.rebind()
+                await it.hears()
+                await it.until(lambda: it.state == "healthy")
+            assert it.status.failed_rebinds == 1
+            await asyncio.sleep(2)  # longer than its back-off
+            assert it.endpoint._transport is transport
+            assert it.status.rebinds == 0
+
+    run_both(main)
+
+
+def test_of_two_watchdogs_one_may_end_the_gap_that_the_other_began(run_both):
+    async def main():
+        async with scene() as it:
+            sock = it.endpoint._transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            async with Watchdog(it.endpoint, NEVER_QUIET) as other:
+                with taken_port(it.endpoint):
+                    await other.rebind()
+                await it.watchdog.rebind()
+                (rebound,) = it.all(EventKind.REBOUND)
+                assert 0 < rebound.seconds < 10
+                sock = it.endpoint._transport.get_extra_info("socket")
+                assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST)
+
+    run_both(main)
+
+
+def test_when_one_of_two_watchdogs_stops_the_other_is_told_of_a_lost_socket_still(run_both):
+    async def main():
+        async with scene(settings=dataclasses.replace(NEVER_QUIET, tick=10.0)) as it:
+            async with Watchdog(it.endpoint, NEVER_QUIET):
+                pass
+            it.endpoint._transport.abort()
+            await it.until(lambda: it.status.rebinds, seconds=5)
+            await it.hears()
 
     run_both(main)
 

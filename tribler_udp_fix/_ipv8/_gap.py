@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import time
 from typing import Any
 
 from tribler_udp_fix._counters import COUNTERS
+from tribler_udp_fix._ipv8._binding import SocketOption
 
 
 class Gap(asyncio.DatagramTransport):
     """Keeps what is sent while an endpoint has no socket, up to *limit* datagrams, in order.
 
     An endpoint whose ``_transport`` this is still counts as open: its communities send, ask for
-    its address and close it as ever, and meet no EndpointClosedException.
+    its address and close it as ever, and meet no EndpointClosedException. *options* are those of
+    the socket that it had, for the next one.
     """
 
-    def __init__(self, address: Any, limit: int) -> None:
+    def __init__(self, address: Any, limit: int, options: list[SocketOption]) -> None:
         super().__init__({"sockname": address, "peername": None, "socket": _Bound(address)})
         self.queue: collections.deque[tuple[bytes, Any]] = collections.deque()
+        self.since = time.perf_counter()
+        self.options = options
         self.lost = 0
         self._limit = limit
         self._closing = False

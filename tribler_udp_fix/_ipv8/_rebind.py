@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 from tribler_udp_fix._counters import COUNTERS
-from tribler_udp_fix._ipv8._binding import new_socket, open_options, socket_options
+from tribler_udp_fix._ipv8._binding import SocketOption, new_socket, open_options, socket_options
 from tribler_udp_fix._ipv8._gap import Gap
 from tribler_udp_fix._ipv8._opening import make_transport
 from tribler_udp_fix._ipv8._turns import one_at_a_time
@@ -36,9 +36,7 @@ class Rebinder:
         self._allow_port_change = allow_port_change
         self._gap: Gap | None = None  # the last there was
         self._lost_before = 0
-        self._since = 0.0
         self._next: socket.socket | None = None  # made before the old one was closed
-        self._options: list[tuple[int, int, int]] = []
 
     @property
     def lost(self) -> int:
@@ -50,13 +48,17 @@ class Rebinder:
 
         Raises OSError when its port, or with ``allow_port_change`` every port, cannot be bound: the
         endpoint then goes on without a socket, its sends queueing, until a later call succeeds.
-        Raises EndpointGone when its owner closes it.
+        Raises EndpointGone when its owner closes it. One that gets a new socket from another
+        watchdog, while this waits for its turn, keeps that.
         """
+        old = self._endpoint._transport
         async with one_at_a_time(self._endpoint):
             if not self._endpoint._running:
                 raise EndpointGone
             gap = self._endpoint._transport
             if not isinstance(gap, Gap):
+                if gap is not old:
+                    return Rebound(self._endpoint._port, False, 0.0, 0, 0)
                 gap = await self._close()
             return await self._open(gap)
 
@@ -71,14 +73,13 @@ class Rebinder:
         """Put the stand-in in the transport's place, and close the old socket for good."""
         endpoint = self._endpoint
         old = endpoint._transport
-        gap = Gap(_address_of(endpoint, old), self._gap_queue)
-        self._lost_before, self._gap = self.lost, gap
         try:
-            self._options = open_options(old.get_extra_info("socket"))
+            options = open_options(old.get_extra_info("socket"))
         except (OSError, AttributeError):  # a dead handle
-            self._options = self._options or socket_options(endpoint)
-        self._next = new_socket(endpoint.SOCKET_FAMILY, self._options)
-        self._since = time.perf_counter()
+            options = self._gap.options if self._gap else socket_options(endpoint)
+        self._next = new_socket(endpoint.SOCKET_FAMILY, options)
+        gap = Gap(_address_of(endpoint, old), self._gap_queue, options)
+        self._lost_before, self._gap = self.lost, gap
         gap.take_over(old)
         endpoint._transport = gap
         _drain(endpoint, getattr(old, "_sock", None))
@@ -94,7 +95,7 @@ class Rebinder:
     async def _open(self, gap: Gap) -> Rebound:
         endpoint = self._endpoint
         address = gap.get_extra_info("sockname")
-        sock = self._bind(address)
+        sock = self._bind(address, gap.options)
         port: int = sock.getsockname()[1]
         transport = await make_transport(endpoint, sock)
         if endpoint._transport is not gap or gap.is_closing() or not endpoint._running:
@@ -107,12 +108,12 @@ class Rebinder:
         moved = port != address[1]
         if moved:
             forget_lan_addresses(endpoint, address[1])
-        return Rebound(port, moved, time.perf_counter() - self._since, queued, gap.lost)
+        return Rebound(port, moved, time.perf_counter() - gap.since, queued, gap.lost)
 
-    def _bind(self, address: Any) -> socket.socket:
+    def _bind(self, address: Any, options: list[SocketOption]) -> socket.socket:
         sock, self._next = self._next, None
         if sock is None:
-            sock = new_socket(self._endpoint.SOCKET_FAMILY, self._options)
+            sock = new_socket(self._endpoint.SOCKET_FAMILY, options)
         try:
             try:
                 sock.bind(address)  # with the scope of an IPv6 one

@@ -11,6 +11,7 @@ import errno
 import logging
 from typing import Any, Callable
 
+from tribler_udp_fix._ipv8._rust_gap import RustGap
 from tribler_udp_fix._ipv8._rust_reopen import Reopener, can_be_reopened
 from tribler_udp_fix._ipv8._rust_state import no_panic
 from tribler_udp_fix._settings import Settings
@@ -46,6 +47,10 @@ class RustLeaf:
             self._was_open = True
             return self._reopens or not ended
         return self._was_open and not ended
+
+    def is_bound(self) -> bool:
+        """Whether it has a socket, or at least an object of Rust's."""
+        return not isinstance(self.endpoint.rust_ep, RustGap)
 
     def address(self) -> Any:
         """The address that it is bound to, a pair; raises OSError where there is none."""

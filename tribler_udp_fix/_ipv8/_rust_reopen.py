@@ -70,13 +70,17 @@ class Reopener:
         *address* is where it was last bound, None where it never was. Raises OSError when its port,
         or with ``allow_port_change`` every port, cannot be bound: the endpoint then goes on without
         a socket, its sends queueing, until a later call succeeds. Raises EndpointGone when its
-        owner closes it, and where *is_wanted* says that he has.
+        owner closes it, and where *is_wanted* says that he has. One that gets a new object from
+        another watchdog, while this waits for its turn, keeps that.
         """
+        old = self._endpoint.rust_ep
         async with one_at_a_time(self._endpoint):
             if not is_wanted():
                 raise EndpointGone
             gap = self._endpoint.rust_ep
             if not isinstance(gap, RustGap):
+                if gap is not old:
+                    return Rebound(int(gap.get_address()[1]), False, 0.0, 0, 0)
                 if address is None:
                     raise OSError(errno.EBADF, "the Rust endpoint never had an address")
                 gap = await self._close(address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from tribler_udp_fix._ipv8._gap import Gap
 from tribler_udp_fix._ipv8._rebind import Rebinder
 from tribler_udp_fix._settings import Settings
 from tribler_udp_fix._watchdog._leaf import Rebound
@@ -22,6 +23,10 @@ class UdpLeaf:
     def is_open(self) -> bool:
         """Whether its owner has it open."""
         return bool(self.endpoint.is_open())
+
+    def is_bound(self) -> bool:
+        """Whether it has a socket."""
+        return not isinstance(self.endpoint._transport, Gap)
 
     def address(self) -> Any:
         """The address that it is bound to; raises OSError on a dead handle."""
@@ -49,19 +54,34 @@ class UdpLeaf:
 
     def attach(self, lost: Callable[[], None]) -> None:
         """Call *lost* when its transport says good-bye: a send after that would be in vain."""
-
-        def connection_lost(exc: Exception | None) -> None:
-            type(self.endpoint).connection_lost(self.endpoint, exc)
-            lost()
-
-        self.endpoint.connection_lost = connection_lost
+        told = vars(self.endpoint).get("connection_lost")
+        if not isinstance(told, _ConnectionLost):  # else another watchdog's, which is told as well
+            told = self.endpoint.connection_lost = _ConnectionLost(self.endpoint)
+        told.watching[self] = lost
 
     def detach(self) -> None:
         """Leave no trace. Nobody will rebind it any more: without a socket it is closed."""
-        vars(self.endpoint).pop("connection_lost", None)
+        told = vars(self.endpoint).get("connection_lost")
+        if isinstance(told, _ConnectionLost):
+            told.watching.pop(self, None)
+            if not told.watching:
+                del self.endpoint.connection_lost
         self._rebinder.abandon()
 
     @property
     def lost(self) -> int:
         """Datagrams lost so far for want of a socket."""
         return self._rebinder.lost
+
+
+class _ConnectionLost:
+    """An endpoint's ``connection_lost()``, which tells those who watch it as well."""
+
+    def __init__(self, endpoint: Any) -> None:
+        self.watching: dict[UdpLeaf, Callable[[], None]] = {}
+        self._endpoint = endpoint
+
+    def __call__(self, exc: Exception | None) -> None:
+        type(self._endpoint).connection_lost(self._endpoint, exc)
+        for lost in list(self.watching.values()):
+            lost()

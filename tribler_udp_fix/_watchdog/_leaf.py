@@ -31,6 +31,9 @@ class Leaf(Protocol):
     def is_open(self) -> bool:
         """Whether its owner has it open."""
 
+    def is_bound(self) -> bool:
+        """Whether it has a socket, dead or alive; else its sends are queueing."""
+
     def address(self) -> Any:
         """The address that it is bound to; raises OSError on a dead handle."""
 

@@ -56,6 +56,7 @@ class Input(enum.Enum):
     ASKED = "asked for"
     REBOUND = "rebound"
     FAILED = "rebind failed"
+    FOUND = "socket found"  # the old one, which was not closed, or one of another watchdog's
     CLOSED = "endpoint closed"
 
 
@@ -118,7 +119,13 @@ TABLE: tuple[Row, ...] = (
     Row((_S.REBINDING, _S.BACKING_OFF), (_I.REBOUND,), _W.ALWAYS, _S.REBINDING, _A.PROBE),
     Row((_S.REBINDING,), (_I.MISSED,), _W.ENOUGH, _S.BACKING_OFF, _A.WAIT),
     Row((_S.REBINDING,), (_I.MISSED, _I.LATE), _W.ALWAYS, _S.REBINDING, _A.PROBE),
-    Row((_S.REBINDING,), (_I.FAILED, _I.UNSENT, _I.TIME), _W.ALWAYS, _S.BACKING_OFF, _A.WAIT),
+    Row(
+        (_S.REBINDING,),
+        (_I.FAILED, _I.FOUND, _I.UNSENT, _I.TIME),
+        _W.ALWAYS,
+        _S.BACKING_OFF,
+        _A.WAIT,
+    ),
     # The next try, of a socket that is there: it may hear by now.
     Row((_S.BACKING_OFF,), (_I.TIME, *_ALERTS), _W.BOUND, _S.REARMING, _A.REARM),
     Row((_S.BACKING_OFF,), (_I.TIME, *_ALERTS), _W.MAY_REBIND, _S.REBINDING, _A.REBIND),
@@ -208,8 +215,8 @@ class Policy:
         elif event is Input.REBOUND:
             self.bound = True
             self.misses = 0
-        elif event is Input.CLOSED:
-            self.bound = True  # if it is opened again, it has a socket
+        elif event in (Input.FOUND, Input.CLOSED):
+            self.bound = True  # one that is opened again has a socket
         elif event in _ALERTS:
             self._alert = True
             self.misses = 0

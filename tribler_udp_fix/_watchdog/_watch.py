@@ -137,6 +137,7 @@ class Watch:
             return
         if self.leaf.transport() is not self._transport:
             self._transport, self._born = self.leaf.transport(), now
+        self._find_socket(now)
         heard = self.hearing.look(now)
         reading = self.leaf.reading()
         if reading is Reading.GONE:
@@ -154,7 +155,9 @@ class Watch:
     def _time_is_up(self, now: float) -> None:
         if not self.leaf.is_open():
             self._feed(Input.CLOSED, now)
-        elif self.policy.state is State.HEALTHY:
+            return
+        self._find_socket(now)
+        if self.policy.state is State.HEALTHY:
             self.hearing.look(now)
             # As if the traffic had been reported when it came: a busy endpoint costs this much.
             self.policy.feed(Input.TRAFFIC, self.hearing.at)
@@ -173,6 +176,11 @@ class Watch:
         else:
             self.missed += 1
             self._feed(Input.MISSED, now)
+
+    def _find_socket(self, now: float) -> None:
+        """A second watchdog may have ended the gap: what has a socket again is not to lose it."""
+        if not self.policy.bound and self._rebinding is None and self.leaf.is_bound():
+            self._feed(Input.FOUND, now)
 
     def _feed(self, event: Input, now: float, cause: str = "") -> None:
         if self.stopped:  # what was on its way when it did
@@ -239,7 +247,7 @@ class Watch:
         except EndpointGone:
             event = Input.CLOSED
         except Exception as exc:  # whatever it was, the next try comes
-            event = Input.FAILED
+            event = Input.FOUND if self.leaf.is_bound() else Input.FAILED
             self.failed_rebinds += 1
             reason = " ".join(f"{type(exc).__name__}: {exc}".split())
             self._tell(logging.WARNING, EventKind.REBIND_FAILED, reason)
