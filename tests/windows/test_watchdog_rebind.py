@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import socket
+import time
 
 import pytest
-from udp import only_on
-from watched import NEVER_QUIET, QUICK, new_endpoint, say, scene
+from udp import needs_lab, only_on
+from watched import NEVER_QUIET, QUICK, address_of, new_endpoint, say, scene
 
 from tribler_udp_fix import EventKind, Watchdog
 from tribler_udp_fix._ipv8 import _rebind
@@ -135,6 +136,42 @@ def test_what_the_old_socket_had_received_is_heard(run_both):
                 await it.watchdog.rebind()
                 await it.hears(b"last")
             assert it.ear.heard == [b"0", b"1", b"2", b"3", b"4", b"last"]
+
+    run_both(main)
+
+
+@needs_lab
+def test_an_error_among_what_the_old_socket_had_received_hides_nothing(run_both):
+    async def main():
+        async with scene(settings=dataclasses.replace(NEVER_QUIET, tick=10.0)) as it:
+            with dead_reader(it.endpoint):
+                say(it.endpoint, b"before")
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:  # host unreachable
+                    peer.sendto(b"winlab:ntstatus:C000023D", address_of(it.endpoint))
+                say(it.endpoint, b"after")
+                await asyncio.sleep(0.1)
+                await it.watchdog.rebind()
+                await it.hears(b"last")
+            assert it.ear.heard == [b"before", b"after", b"last"]
+
+    run_both(main)
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+def test_what_a_receive_has_taken_from_the_old_socket_is_heard(run_both, turns):
+    async def main():
+        async with scene(settings=dataclasses.replace(NEVER_QUIET, tick=10.0)) as it:
+            said = [b"%d" % number for number in range(5)]
+            say(it.endpoint, *said)
+            time.sleep(0.05)  # they arrive while the loop is busy
+            rebind = asyncio.ensure_future(it.watchdog.rebind())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            say(it.endpoint, b"5")
+            time.sleep(0.05)
+            await rebind
+            await it.hears(b"last")
+            assert it.ear.heard == [*said, b"5", b"last"]
 
     run_both(main)
 

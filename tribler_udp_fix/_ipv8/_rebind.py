@@ -14,9 +14,10 @@ import asyncio
 import contextlib
 import socket
 import time
-from typing import Any
+from typing import Any, Iterator
 
 from tribler_udp_fix._counters import COUNTERS
+from tribler_udp_fix._errors import ErrorClass, classify
 from tribler_udp_fix._ipv8._binding import SocketOption, new_socket, open_options, socket_options
 from tribler_udp_fix._ipv8._gap import Gap
 from tribler_udp_fix._ipv8._opening import make_transport
@@ -68,11 +69,17 @@ class Rebinder:
         if isinstance(gap, Gap):
             self._endpoint._running = False
             gap.close()
+        if self._next is not None:  # nobody came to bind it
+            self._next.close()
+            self._next = None
 
     async def _close(self) -> Gap:
         """Put the stand-in in the transport's place, and close the old socket for good."""
         endpoint = self._endpoint
         old = endpoint._transport
+        await _deliver(old)
+        if endpoint._transport is not old or not endpoint._running:
+            raise EndpointGone
         try:
             options = open_options(old.get_extra_info("socket"))
         except (OSError, AttributeError):  # a dead handle
@@ -82,7 +89,7 @@ class Rebinder:
         self._lost_before, self._gap = self.lost, gap
         gap.take_over(old)
         endpoint._transport = gap
-        _drain(endpoint, getattr(old, "_sock", None))
+        _drain(endpoint, old)
         farewell = _Farewell()
         old.set_protocol(farewell)
         old.abort()
@@ -167,19 +174,39 @@ def _address_of(endpoint: Any, transport: Any) -> Any:
         return known if known is not None else (endpoint._ip, endpoint._port)
 
 
-def _drain(endpoint: Any, sock: Any) -> None:
+async def _deliver(transport: Any) -> None:
+    """Have a Proactor's transport deliver the datagrams that its receives have completed with."""
+    for _ in range(DRAINED):
+        receive = getattr(transport, "_read_fut", None)
+        if receive is None or not receive.done():
+            return
+        await asyncio.sleep(0)
+
+
+def _drain(endpoint: Any, transport: Any) -> None:
     """Have the endpoint hear what its old socket has received, and would take along."""
+    loop = asyncio.get_running_loop()
+    for data, address in _received(transport):
+        # In a callback of its own: what a handler raises is the handler's fault.
+        loop.call_soon(endpoint.datagram_received, data, address)
+
+
+def _received(transport: Any) -> Iterator[tuple[bytes, Any]]:
+    # On the Proactor the oldest may be in the posted receive, whose completion nobody will see.
+    posted = getattr(getattr(transport, "_read_fut", None), "_ov", None)
+    if posted is not None and not posted.pending:
+        with contextlib.suppress(OSError):
+            yield posted.getresult()
+    sock = getattr(transport, "_sock", None)
     if sock is None:
         return
-    loop = asyncio.get_running_loop()
     for _ in range(DRAINED):
         try:
             if sock.gettimeout() != 0:
                 return
-            data, address = sock.recvfrom(65_535)
-        except ConnectionResetError:  # an ICMP error that waited in line
-            continue
-        except (OSError, ValueError):
+            yield sock.recvfrom(65_535)
+        except (BlockingIOError, ValueError):
             return
-        # In a callback of its own: what a handler raises is the handler's fault.
-        loop.call_soon(endpoint.datagram_received, data, address)
+        except OSError as exc:  # but for a dead handle, an ICMP error that waited in line
+            if sock.fileno() == -1 or classify(exc) is ErrorClass.DEAD:
+                return
