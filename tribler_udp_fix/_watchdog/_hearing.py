@@ -21,11 +21,8 @@ class Hearing:
 
     def look(self, now: float) -> bool:
         """Whether there was traffic since the last look."""
-        count = self._counter()
-        if count == self._count:
-            return False
-        self._count = count
-        if count <= 0:  # reset_byte_counters(), and nothing heard since
+        before, self._count = self._count, self._counter()
+        if self._count <= before:  # less: reset_byte_counters(); what came since is missed once
             return False
         self.heard(now)
         return True
