@@ -12,6 +12,7 @@ from udp import only_on
 from watched import NEVER_QUIET, PREFIX, QUICK, address_of, new_endpoint, say, scene
 
 from tribler_udp_fix import EventKind, Settings, Watchdog
+from tribler_udp_fix._watchdog import _reader
 from tribler_udp_fix.testing import (
     changed_addresses,
     clock_jump,
@@ -48,6 +49,39 @@ def test_an_endpoint_with_traffic_is_not_probed(run_both):
                 await asyncio.sleep(QUICK.probe_after / 5)
             assert it.status.probes["sent"] == 0
             assert it.states == []
+
+    run_both(main)
+
+
+def test_an_endpoint_with_traffic_is_not_probed_after_its_counters_were_reset_either(run_both):
+    async def main():
+        async with scene() as it:
+            await it.until(lambda: it.status.probes["answered"] >= 6)
+            it.endpoint.reset_byte_counters()
+            await it.hears()
+            await it.until(lambda: it.state == "healthy")
+            probes = it.status.probes["sent"]
+            for _ in range(5):  # fewer bytes than those of the probes before
+                say(it.endpoint, b"")
+                await asyncio.sleep(QUICK.probe_after / 3)
+            assert it.status.probes["sent"] == probes
+
+    run_both(main)
+
+
+def test_a_reader_that_cannot_be_revived_is_followed_by_another_socket(run_both, monkeypatch):
+    def fails(_transport):
+        raise OSError(10038, "not a socket")
+
+    async def main():
+        monkeypatch.setattr(_reader, "_rearm_selector", fails)
+        monkeypatch.setattr(Receiving, "rearm", fails)
+        async with scene(settings=NEVER_QUIET) as it:
+            with lost_completion(it.endpoint, until="rebind"), dead_reader(it.endpoint):
+                await it.until(lambda: it.status.rebinds and it.state == "healthy")
+                await it.hears()
+
+    from tribler_udp_fix._transport import Receiving
 
     run_both(main)
 

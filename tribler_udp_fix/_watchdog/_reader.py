@@ -68,7 +68,7 @@ def rearm(transport: Any) -> bool:
                 return True
             if isinstance(transport, _Proactor):
                 return _rearm_stock_proactor(transport)
-    except AttributeError:  # a transport of another shape; then it takes another socket
+    except Exception:  # another shape, a handle that is closed: then it takes another socket
         logger.warning("%r cannot be made to read again", transport, exc_info=True)
     return False
 
