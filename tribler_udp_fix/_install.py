@@ -108,6 +108,8 @@ def status() -> Status:
             for fault in faults
         )
         watching = sys.modules.get("tribler_udp_fix._watchdog._watchdog")
+        if watching:
+            watching.forget_closed()
         watchdogs = tuple(dog.status() for dog in list(watching.running)) if watching else ()
         return Status(_installed, current_settings(), repairs, COUNTERS.as_dict(), watchdogs)
 

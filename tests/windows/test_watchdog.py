@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import secrets
 import socket
+import sys
+import weakref
 
 import pytest
 from udp import only_on
 from watched import NEVER_QUIET, PREFIX, QUICK, address_of, new_endpoint, say, scene
 
+import tribler_udp_fix
 from tribler_udp_fix import EventKind, Settings, Watchdog
 from tribler_udp_fix._watchdog import _reader
 from tribler_udp_fix.testing import (
@@ -318,6 +322,33 @@ def test_it_leaves_no_trace_in_an_endpoint(run_both):
     run_both(main)
 
 
+@pytest.mark.parametrize("kind", ["selector", "proactor"])
+def test_one_whose_loop_was_closed_under_it_is_forgotten(kind):
+    async def main():
+        endpoint = new_endpoint()
+        assert await endpoint.open()
+        watchdog = Watchdog(endpoint, QUICK)
+        watchdog.start()
+        while not watchdog.status().endpoints[0].probes["answered"]:
+            await asyncio.sleep(0.05)
+        endpoint.close()
+        await asyncio.sleep(0.05)
+        return endpoint
+
+    assert sys.platform == "win32"
+    kinds = {"selector": asyncio.SelectorEventLoop, "proactor": asyncio.ProactorEventLoop}
+    loop = kinds[kind]()
+    endpoint = loop.run_until_complete(main())
+    loop.close()
+    assert tribler_udp_fix.status().watchdogs == ()
+    assert "connection_lost" not in vars(endpoint)
+    assert endpoint._prefix_map == {}
+    kept = weakref.ref(loop)
+    del loop, endpoint
+    gc.collect()
+    assert kept() is None
+
+
 def test_an_endpoint_of_an_unknown_class_is_left_alone_and_named(run):
     async def main():
         class Other:
@@ -365,8 +396,6 @@ def test_what_a_callback_for_events_raises_stops_nothing(run_both):
 
 
 def test_the_settings_are_by_default_those_of_install(run):
-    import tribler_udp_fix
-
     async def main():
         tribler_udp_fix.install(QUICK)
         async with scene() as it:

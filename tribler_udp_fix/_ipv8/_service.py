@@ -57,7 +57,7 @@ def stop_all() -> None:
     """Stop the watchdogs that were started here, each on its own event loop; does not wait."""
     for ipv8, watchdog in list(_watchdogs.items()):
         del _watchdogs[ipv8]
-        # RuntimeError: the loop is closed, and the watchdog with it.
+        # RuntimeError: the loop is closed, and forget_closed() ends the watchdog.
         with contextlib.suppress(RuntimeError):
             watchdog.loop.call_soon_threadsafe(_stop_soon, watchdog)
 

@@ -78,7 +78,7 @@ class Watch:
     def stop(self) -> None:
         """End to watch; an endpoint that is without a socket then is closed."""
         rebinding = self.settle()
-        if rebinding is not None:
+        if rebinding is not None and not self._loop.is_closed():
             rebinding.cancel()
         if self._timer is not None:
             self._timer.cancel()

@@ -72,6 +72,7 @@ class Watchdog:
 
     def start(self) -> None:
         """Watch from now on. Call it on the running event loop; twice is once."""
+        forget_closed()
         if self in running:
             return
         self._loop = asyncio.get_running_loop()
@@ -92,15 +93,18 @@ class Watchdog:
         if self not in running:
             return
         running.discard(self)
-        assert self._around is not None
         try:
             rebinding = [task for watch in self._watches for task in [watch.settle()] if task]
             if rebinding:
                 await asyncio.wait(rebinding, timeout=REBIND_TIMEOUT)
         finally:  # cancelled, too: nobody can stop it a second time
-            for watch in self._watches:
-                watch.stop()
-            self._around.leave(self)
+            self._end()
+
+    def _end(self) -> None:
+        for watch in self._watches:
+            watch.stop()
+        assert self._around is not None
+        self._around.leave(self)
 
     def probe(self, endpoint: Any = None) -> None:
         """Probe *endpoint*, or all of them, now; the outcome is an event, and in ``status()``.
@@ -173,6 +177,17 @@ class Watchdog:
         if alarm is not None:
             for watch in self._watches:
                 watch.alert(alarm)
+
+
+def forget_closed() -> None:
+    """End the watchdogs whose event loop was closed without stopping them: it ended them."""
+    for watchdog in list(running):
+        if watchdog.loop.is_closed():
+            try:
+                running.remove(watchdog)
+            except KeyError:  # another thread was faster
+                continue
+            watchdog._end()
 
 
 def _status_of(watch: Watch) -> EndpointStatus:
