@@ -9,6 +9,8 @@ import pytest
 from child import python
 from udp import only_on
 
+from tribler_udp_fix import testing
+
 pytestmark = only_on("3.8", "3.12")
 
 OURS = ["tribler_udp_fix", "tribler_udp_fix.testing", "tribler_udp_fix.testing.pytest_plugin"]
@@ -166,5 +168,6 @@ def test_a_watchdog_is_stopped_when_its_test_ends(tmp_path):
 
 def test_the_fixtures_are_listed_with_what_they_do(tmp_path):
     out = run_pytest(tmp_path, "--fixtures", code="")
-    for name in ("lost_completion", "dead_reader", "failing_sends", "taken_port", "watched"):
-        assert f"\n{name} -- " in out
+    faults = {name for name in testing.__all__ if name.islower()} - {"fast_loop"}
+    assert len(faults) == 14
+    assert [name for name in sorted(faults) if f"\n{name} -- " not in out] == []

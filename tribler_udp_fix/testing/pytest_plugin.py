@@ -73,6 +73,30 @@ def raising_handler() -> Iterator[Factory]:
 
 
 @pytest.fixture
+def wakeup_reset() -> Iterator[Factory]:
+    """``wakeup_reset(loop)``: both ends of its pair of wake-up sockets are reset."""
+    yield from _factory("wakeup_reset")
+
+
+@pytest.fixture
+def wakeup_end() -> Iterator[Factory]:
+    """``wakeup_end(loop)``: its pair of wake-up sockets is at its end."""
+    yield from _factory("wakeup_end")
+
+
+@pytest.fixture
+def wakeup_cut() -> Iterator[Factory]:
+    """``wakeup_cut(loop)``: the writing end of its pair of wake-up sockets is dead."""
+    yield from _factory("wakeup_cut")
+
+
+@pytest.fixture
+def deaf_rust_endpoint() -> Iterator[Factory]:
+    """``deaf_rust_endpoint(endpoint)``: it hears nothing, and says that it is open."""
+    yield from _factory("deaf_rust_endpoint")
+
+
+@pytest.fixture
 def clock_jump() -> Iterator[Factory]:
     """``clock_jump(seconds)``: every running watchdog finds that the machine has slept."""
     yield from _factory("clock_jump")
