@@ -343,6 +343,25 @@ def test_a_rebind_that_fails_before_anything_is_closed_leaves_the_endpoint_as_it
     run_both(main)
 
 
+def test_a_lost_socket_is_replaced_within_the_budget_however_often_that_fails(
+    run_both, monkeypatch
+):
+    def no_socket(*_):
+        raise OSError(10055, "no buffer space")
+
+    async def main():
+        settings = dataclasses.replace(NEVER_QUIET, rebinds_per_hour=1)
+        async with scene(settings=settings) as it:
+            with monkeypatch.context() as patch:
+                patch.setattr(_rebind, "new_socket", no_socket)
+                it.endpoint._transport.abort()
+                await it.until(lambda: it.status.failed_rebinds >= 3)
+            await it.until(lambda: it.state == "healthy")
+            await it.hears()
+
+    run_both(main)
+
+
 def test_of_two_watchdogs_one_may_end_the_gap_that_the_other_began(run_both):
     async def main():
         async with scene() as it:

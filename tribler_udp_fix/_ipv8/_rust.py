@@ -49,8 +49,8 @@ class RustLeaf:
         return self._was_open and not ended
 
     def is_bound(self) -> bool:
-        """Whether it has a socket, or at least an object of Rust's."""
-        return not isinstance(self.endpoint.rust_ep, RustGap)
+        """Whether it has a Rust object that nobody has closed."""
+        return not isinstance(self.endpoint.rust_ep, RustGap) and self._rust_is_open()
 
     def address(self) -> Any:
         """The address that it is bound to, a pair; raises OSError where there is none."""

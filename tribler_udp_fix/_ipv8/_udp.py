@@ -25,8 +25,9 @@ class UdpLeaf:
         return bool(self.endpoint.is_open())
 
     def is_bound(self) -> bool:
-        """Whether it has a socket."""
-        return not isinstance(self.endpoint._transport, Gap)
+        """Whether it has a socket that nobody has given up."""
+        transport = self.endpoint._transport
+        return not isinstance(transport, Gap) and not transport.is_closing()
 
     def address(self) -> Any:
         """The address that it is bound to; raises OSError on a dead handle."""

@@ -32,7 +32,7 @@ class Leaf(Protocol):
         """Whether its owner has it open."""
 
     def is_bound(self) -> bool:
-        """Whether it has a socket, dead or alive; else its sends are queueing."""
+        """Whether it has a socket that nobody has given up, be it deaf."""
 
     def address(self) -> Any:
         """The address that it is bound to; raises OSError on a dead handle."""
