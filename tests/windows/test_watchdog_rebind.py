@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import socket
 import time
@@ -13,6 +14,8 @@ from watched import NEVER_QUIET, QUICK, address_of, new_endpoint, say, scene
 
 from tribler_udp_fix import EventKind, Watchdog
 from tribler_udp_fix._ipv8 import _rebind
+from tribler_udp_fix._ipv8._gap import Gap
+from tribler_udp_fix._ipv8._opening import make_transport
 from tribler_udp_fix._ipv8._turns import one_at_a_time
 from tribler_udp_fix.testing import (
     dead_reader,
@@ -100,6 +103,32 @@ def test_another_port_is_taken_where_the_setting_allows_it_and_the_communities_k
             (event,) = it.all(EventKind.PORT_CHANGED)
             assert event.port == moved
             assert it.all(EventKind.REBOUND) == []
+
+    run_both(main)
+
+
+def test_the_endpoints_of_one_loop_are_without_a_socket_one_after_the_other(run_both, monkeypatch):
+    async def slowly(endpoint, sock):
+        deaf.append(sum(isinstance(other._transport, Gap) for other in endpoints))
+        await asyncio.sleep(0.01)
+        return await make_transport(endpoint, sock)
+
+    deaf: list[int] = []  # how many have no socket, each time that one gets it
+    endpoints = [new_endpoint(kind) for kind in ("ipv4", "ipv6", "ipv4")]
+    monkeypatch.setattr(_rebind, "make_transport", slowly)
+
+    async def main():
+        for endpoint in endpoints:
+            assert await endpoint.open()
+        async with contextlib.AsyncExitStack() as watched:
+            watchdogs = [
+                await watched.enter_async_context(Watchdog(endpoint, QUICK))
+                for endpoint in endpoints
+            ]
+            await asyncio.gather(*(watchdog.rebind() for watchdog in watchdogs))
+            assert deaf == [1, 1, 1]
+        for endpoint in endpoints:
+            endpoint.close()
 
     run_both(main)
 

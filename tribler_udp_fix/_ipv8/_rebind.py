@@ -53,7 +53,9 @@ class Rebinder:
         watchdog, while this waits for its turn, keeps that.
         """
         old = self._endpoint._transport
-        async with one_at_a_time(self._endpoint):
+        # A loop's endpoints go deaf together, as after sleep: each has the loop to itself, so that
+        # none waits without a socket for the others.
+        async with one_at_a_time(self._endpoint), one_at_a_time(asyncio.get_running_loop()):
             if not self._endpoint._running:
                 raise EndpointGone
             gap = self._endpoint._transport

@@ -74,7 +74,7 @@ class Reopener:
         another watchdog, while this waits for its turn, keeps that.
         """
         old = self._endpoint.rust_ep
-        async with one_at_a_time(self._endpoint):
+        async with one_at_a_time(self._endpoint), one_at_a_time(asyncio.get_running_loop()):
             if not is_wanted():
                 raise EndpointGone
             gap = self._endpoint.rust_ep

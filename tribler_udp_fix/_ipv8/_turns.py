@@ -7,25 +7,35 @@ import contextlib
 import weakref
 from typing import Any, AsyncIterator
 
-# The end of the turn that is being taken at each endpoint. Nothing stays when it is over: a lock
-# would keep its event loop, and Tribler starts anew on another one.
+# The end of the last turn at each thing. Nothing stays when it is over: a lock would keep its event
+# loop, and Tribler starts anew on another one.
 _ends: weakref.WeakKeyDictionary[Any, asyncio.Future[None]] = weakref.WeakKeyDictionary()
 
 
 @contextlib.asynccontextmanager
-async def one_at_a_time(endpoint: Any) -> AsyncIterator[None]:
-    """Wait until nobody else on this event loop is inside for *endpoint*; not re-entrant."""
+async def one_at_a_time(thing: Any) -> AsyncIterator[None]:
+    """Wait for all who came before on this event loop to leave *thing*; not re-entrant.
+
+    *thing* is an endpoint; or the event loop, of whose endpoints only one at a time is to be
+    without a socket.
+    """
     loop = asyncio.get_running_loop()
-    while True:
-        other = _ends.get(endpoint)
-        if other is None or other.done() or other.get_loop() is not loop:
-            break
-        await asyncio.wait([other])  # unlike `await other`, cancels nothing when it is cancelled
-    end = loop.create_future()
-    _ends[endpoint] = end
+    before = _ends.get(thing)
+    if before is not None and before.get_loop() is not loop:
+        before = None
+    end = _ends[thing] = loop.create_future()
+
+    def leave(_before: Any = None) -> None:
+        if _ends.get(thing) is end:
+            del _ends[thing]
+        end.set_result(None)
+
     try:
+        if before is not None:
+            await asyncio.wait([before])  # unlike `await`, cancels nothing when it is cancelled
         yield
     finally:
-        if _ends.get(endpoint) is end:
-            del _ends[endpoint]
-        end.set_result(None)
+        if before is None or before.done():
+            leave()
+        else:  # cancelled while it waited: who came after must not overtake who came before
+            before.add_done_callback(leave)
