@@ -52,18 +52,22 @@ class Rebinder:
         Raises EndpointGone when its owner closes it. One that gets a new socket from another
         watchdog, while this waits for its turn, keeps that.
         """
-        old = self._endpoint._transport
-        # A loop's endpoints go deaf together, as after sleep: each has the loop to itself, so that
-        # none waits without a socket for the others.
-        async with one_at_a_time(self._endpoint), one_at_a_time(asyncio.get_running_loop()):
-            if not self._endpoint._running:
-                raise EndpointGone
-            gap = self._endpoint._transport
-            if not isinstance(gap, Gap):
-                if gap is not old:
-                    return Rebound(self._endpoint._port, False, 0.0, 0, 0)
-                gap = await self._close()
-            return await self._open(gap)
+        endpoint = self._endpoint
+        old = endpoint._transport
+        async with one_at_a_time(endpoint):
+            if endpoint._running and endpoint._transport is old and _is_closed(old):
+                self._stand_in()  # it sends nothing any more: what is sent waits from now on
+            # A loop's endpoints go deaf together, as after sleep: each has the loop to itself, so
+            # that none waits without a socket for the others.
+            async with one_at_a_time(asyncio.get_running_loop()):
+                if not endpoint._running:
+                    raise EndpointGone
+                gap = endpoint._transport
+                if not isinstance(gap, Gap):
+                    if gap is not old:
+                        return Rebound(endpoint._port, False, 0.0, 0, 0)
+                    gap = await self._close()
+                return await self._open(gap)
 
     def abandon(self) -> None:
         """Close an endpoint that is left without a socket, so that its owner can open it again."""
@@ -82,6 +86,20 @@ class Rebinder:
         await _deliver(old)
         if endpoint._transport is not old or not endpoint._running:
             raise EndpointGone
+        gap = self._stand_in()
+        _drain(endpoint, old)
+        farewell = _Farewell()
+        old.set_protocol(farewell)
+        old.abort()
+        if not _is_closed(old) and not await farewell.within(CLOSE_TIMEOUT):
+            COUNTERS.add("transports that did not close in time")
+            with contextlib.suppress(Exception):  # of any make: the port has to become free
+                old._sock.close()
+        return gap
+
+    def _stand_in(self) -> Gap:
+        endpoint = self._endpoint
+        old = endpoint._transport
         try:
             options = open_options(old.get_extra_info("socket"))
         except (OSError, AttributeError):  # a dead handle
@@ -91,14 +109,6 @@ class Rebinder:
         self._lost_before, self._gap = self.lost, gap
         gap.take_over(old)
         endpoint._transport = gap
-        _drain(endpoint, old)
-        farewell = _Farewell()
-        old.set_protocol(farewell)
-        old.abort()
-        if not _is_closed(old) and not await farewell.within(CLOSE_TIMEOUT):
-            COUNTERS.add("transports that did not close in time")
-            with contextlib.suppress(Exception):  # of any make: the port has to become free
-                old._sock.close()
         return gap
 
     async def _open(self, gap: Gap) -> Rebound:
@@ -164,6 +174,8 @@ class _Farewell(asyncio.DatagramProtocol):
 
 def _is_closed(transport: Any) -> bool:
     """Whether it has closed its socket before, and will not say good-bye again."""
+    if isinstance(transport, Gap):
+        return False
     sock = transport.get_extra_info("socket")
     return sock is not None and sock.fileno() == -1
 
