@@ -77,6 +77,15 @@ def test_with_the_variable_alone_it_is_repaired(first: str):
     assert output(code, variable="1") == f"applied {BOTH}\n"
 
 
+def test_with_the_variable_the_service_is_repaired_when_it_is_what_imports_asyncio():
+    code = """
+print("asyncio" in sys.modules)
+import ipv8_service
+print({r.fault: r.state for r in tribler_udp_fix.status().repairs}["F11"])
+"""
+    assert output(code, variable="1") == "False\napplied\n"
+
+
 def test_with_the_variable_nothing_but_the_finder_comes_with_ipv8_alone():
     code = """
 import ipv8

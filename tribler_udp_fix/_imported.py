@@ -118,10 +118,12 @@ class ImportFinder:
     def __init__(self, ran: Callable[[str], None]) -> None:
         self._ran = ran
 
-    def enter(self) -> None:
-        """Go on ``sys.meta_path``, unless this finder is there."""
-        if not any(finder is self for finder in sys.meta_path):
-            sys.meta_path = [self, *sys.meta_path]  # as leave() does, and for its reason
+    def enter(self) -> bool:
+        """Go on ``sys.meta_path``; return whether this finder was not there yet."""
+        if any(finder is self for finder in sys.meta_path):
+            return False
+        sys.meta_path = [self, *sys.meta_path]  # as leave() does, and for its reason
+        return True
 
     def leave(self) -> None:
         """Leave ``sys.meta_path``."""

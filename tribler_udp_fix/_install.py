@@ -23,6 +23,10 @@ from tribler_udp_fix._settings import Settings, current_settings, use_settings
 from tribler_udp_fix._status import NOT_NEEDED, OFF, RepairStatus, Status
 
 if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Sequence
+
     from tribler_udp_fix._event_loop import EventLoopChoice
 
 _NO_PROACTOR: State = (NOT_NEEDED, "no Proactor")
@@ -151,9 +155,15 @@ def _install() -> None:
     _tribler.install()
 
 
-def watch_imports() -> None:
-    """Be told when the program imports IPv8 or Tribler; repairs nothing before ``install()``."""
-    _finder.enter()
+def watch_imports(
+    name: str, path: Sequence[str] | None, target: ModuleType | None
+) -> ModuleSpec | None:
+    """Be told when the program imports IPv8 or Tribler; repairs nothing before ``install()``.
+
+    Called for the import of the module *name*: that has begun, so it asks no finder that enters
+    now. Returns what such a finder finds.
+    """
+    return _finder.find_spec(name, path, target) if _finder.enter() else None
 
 
 def _imported(module: str) -> None:

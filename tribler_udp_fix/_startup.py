@@ -72,9 +72,11 @@ class AsyncioFinder:
         path: "Optional[Sequence[str]]" = None,
         target: "Optional[ModuleType]" = None,
     ) -> "Optional[ModuleSpec]":
-        """Return asyncio's spec, its loader telling when it has run; None for anything else."""
-        if fullname in ("ipv8", "tribler"):
-            _watch_imports()
+        """Return asyncio's spec, its loader telling when it has run; so ``ipv8_service``'s, if that
+        is imported first; None for anything else.
+        """
+        if fullname in ("ipv8", "ipv8_service", "tribler"):
+            return _watch_imports(fullname, path, target)
         if fullname != "asyncio":
             return None
         try:
@@ -90,18 +92,20 @@ class AsyncioFinder:
         return leave(self)
 
 
-def _watch_imports() -> None:
-    """Have IPv8's and Tribler's modules watched from now on.
+def _watch_imports(
+    name: str, path: "Optional[Sequence[str]]", target: "Optional[ModuleType]"
+) -> "Optional[ModuleSpec]":
+    """Have IPv8's and Tribler's modules watched from now on, the one of this *name* included.
 
     One of them may be what imports asyncio, and so has the repairs installed: that is too late to
     be told when it has run itself.
     """
     try:
         from tribler_udp_fix._install import watch_imports
-
-        watch_imports()
     except Exception as exc:
         report(exc)
+        return None
+    return watch_imports(name, path, target)
 
 
 def leave(finder: object) -> bool:
