@@ -31,10 +31,14 @@ class Client:
         self._session = session
         self.address = address
 
-    async def ask(self, method: str, path: str, body: Any = None, key: str = KEY) -> Answer:
-        """One request: *body* is bytes, or goes as JSON."""
+    async def ask(
+        self, method: str, path: str, body: Any = None, key: str = KEY, **headers: str
+    ) -> Answer:
+        """One request: *body* is bytes, or goes as JSON; an underscore in a header is a hyphen."""
         what = {"data": body} if isinstance(body, bytes) else {"json": body}
-        headers = {"X-Api-Key": key} if key else {}
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        if key:
+            headers["X-Api-Key"] = key
         url = self.address + path
         async with self._session.request(method, url, headers=headers, **what) as response:
             text = await response.text()

@@ -150,6 +150,8 @@ BAD = [
     (b"{", "body", "'{'", "JSON"),
     (b"\xff\xfe", "body", "", "JSON"),
     (b"[" * 4000, "body", "", "JSON"),
+    (b"[" * 400 + b"]" * 400, "body", "[[[", "a JSON object"),
+    (b'{"endpoint": 1e999}', "endpoint", "inf", "one of "),
     (b'{"endpoint": "' + b"x" * 100_000 + b'"}', "body", "", "up to 4,096 bytes"),
 ]
 
@@ -165,12 +167,23 @@ def test_bad_input_is_400_with_the_field_the_value_and_what_is_allowed(path):
                 assert answer.error["message"].startswith(f"{field}={value}"), answer.error
                 assert f": allowed is {allowed}" in answer.error["message"]
                 assert answer.error["handled"] is True
+                assert isinstance(answer.error["value"], (str, int, type(None))), body
                 if field == "endpoint":
                     assert answer.error["allowed"] == [name]
             endpoint = only((await client.get("/udp-fix/health")).json)
             assert (endpoint["probes"]["sent"], endpoint["rebinds"]) == (0, 0)
 
     run(main, CALM, both=False)
+
+
+def test_a_body_that_is_not_encoded_as_it_says_is_400():
+    async def main():
+        async with tribler_like() as (_, client):
+            answer = await client.post("/udp-fix/probe", b"text", Content_Encoding="gzip")
+            assert (answer.status, answer.error["field"]) == (400, "body")
+            assert answer.error["message"].endswith("a whole one, encoded as the headers say")
+
+    run(main, both=False)
 
 
 def test_another_method_is_405_with_the_one_that_is_allowed():

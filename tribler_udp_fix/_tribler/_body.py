@@ -11,11 +11,15 @@ FIELD = "endpoint"
 
 
 class BadBody(ValueError):
-    """A body that is not allowed: which ``field``, its ``value``, and what is ``allowed``."""
+    """A body that is not allowed: which ``field``, its ``value``, and what is ``allowed``.
+
+    A ``value`` that is a fraction, a list or an object is given as text, shortened: JSON has no
+    NaN, and no encoder a bottom for what is nested ever deeper.
+    """
 
     def __init__(self, field: str, value: Any, allowed: str | Sequence[str]) -> None:
         self.field = field
-        self.value = value
+        self.value = value if isinstance(value, (str, int, type(None))) else reprlib.repr(value)
         self.allowed = allowed if isinstance(allowed, str) else list(allowed)
         told = allowed if isinstance(allowed, str) else _one_of(allowed)
         super().__init__(f"{field}={reprlib.repr(value)}: allowed is {told}")

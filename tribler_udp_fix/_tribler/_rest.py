@@ -75,7 +75,7 @@ class HealthEndpoint:
 
     async def _operate(self, request: Request, operation: Operation) -> Response:
         try:
-            names = chosen(await _read(request), _health.endpoint_names())
+            names = chosen(await self._read(request), _health.endpoint_names())
         except BadBody as exc:
             return self._error(400, str(exc), field=exc.field, value=exc.value, allowed=exc.allowed)
         if not names:
@@ -109,6 +109,20 @@ class HealthEndpoint:
 
         return refuse
 
+    async def _read(self, request: Request) -> bytes:
+        """The request's body, and no more of it than tells that it is too long."""
+        body = b""
+        while len(body) <= LIMIT:
+            try:
+                part = await request.content.read(LIMIT + 1 - len(body))
+            except (self._web.RequestPayloadError, ConnectionError) as exc:
+                told = " ".join(str(exc).split())
+                raise BadBody("body", told, "a whole one, encoded as the headers say") from None
+            if not part:
+                break
+            body += part
+        return body
+
     def _error(self, status: int, message: str, **more: Any) -> Response:
         # The form that Tribler's own endpoints and its web UI know; "handled" is no crash.
         error = {"handled": True, "message": message}
@@ -120,14 +134,3 @@ class HealthEndpoint:
     def _json(self, data: Any, status: int = 200) -> Response:
         headers = {"Cache-Control": "no-store"}
         return self._web.json_response(data, status=status, headers=headers)
-
-
-async def _read(request: Request) -> bytes:
-    """The request's body, and no more of it than tells that it is too long."""
-    body = b""
-    while len(body) <= LIMIT:
-        part = await request.content.read(LIMIT + 1 - len(body))
-        if not part:
-            break
-        body += part
-    return body
