@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 from tribler_udp_fix._tribler._page import page, policy
 
@@ -53,6 +55,13 @@ def test_nothing_else_may_be_loaded_run_or_framed():
     assert found["connect-src"] == "'self'"
     assert (found["base-uri"], found["form-action"]) == ("'none'", "'none'")
     assert found["frame-ancestors"] == "'none'"
+
+
+def test_the_policy_is_the_one_that_is_documented_and_that_the_page_is_tested_under():
+    docs = Path(__file__).parent.parent / "docs" / "page.md"
+    (documented,) = re.findall(r"```text\n(default-src.*?)```", docs.read_text("utf-8"), re.DOTALL)
+    served = page().headers["Content-Security-Policy"]
+    assert re.sub("'sha256-[^']+'", "'sha256-…'", served) == " ".join(documented.split())
 
 
 def test_the_page_has_no_part_that_its_own_policy_would_block():

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import hashlib
 import http.server
 import json
-import re
 import socket
 import threading
 import urllib.parse
@@ -17,6 +14,7 @@ from typing import Any, Callable, Coroutine, Iterator, TypeVar
 
 import tribler_udp_fix
 from tribler_udp_fix import EndpointStatus, Settings, Watchdog
+from tribler_udp_fix._tribler._page import policy
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "tribler_udp_fix" / "_tribler" / "page.html"
@@ -29,21 +27,6 @@ SLOW = Settings(probe_after=1, probe_timeout=1.5, tick=0.05, jitter=0.0, retry_c
 IDLE = Settings(probe_after=3600, probe_timeout=0.5, tick=0.05)
 
 T = TypeVar("T")
-
-
-def policy(page: str) -> str:
-    """The strictest Content-Security-Policy under which *page* is to work."""
-
-    def hashes(tag: str) -> str:
-        texts = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-        digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in texts]
-        return " ".join(f"'sha256-{digest.decode()}'" for digest in digests)
-
-    return (
-        f"default-src 'none'; script-src {hashes('script')}; style-src {hashes('style')}; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'"
-    )
 
 
 class Service:

@@ -45,10 +45,10 @@ def policy(html: str) -> str:
             f"script-src {' '.join(hashes['script']) or _NONE}",
             f"style-src {' '.join(hashes['style']) or _NONE}",
             "connect-src 'self'",
-            "img-src data:",
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
         )
     )
 
