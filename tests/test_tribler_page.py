@@ -8,6 +8,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+from tribler_udp_fix._tribler import _page
 from tribler_udp_fix._tribler._page import page, policy
 
 
@@ -74,3 +75,9 @@ def test_the_page_has_no_part_that_its_own_policy_would_block():
             assert hash_of(text) in found[f"{element}-src"]
     blocked = [name for name in inline.attributes if name == "style" or name.startswith("on")]
     assert blocked == []
+
+
+def test_the_page_is_found_without_the_attribute_that_python_3_15_drops(monkeypatch):
+    monkeypatch.delattr(_page, "__package__", raising=False)
+    page.cache_clear()
+    assert page().html.startswith("<!DOCTYPE html>")

@@ -22,7 +22,7 @@ class Page(NamedTuple):
 @functools.lru_cache(maxsize=None)
 def page() -> Page:
     """The page, which may run its own inline scripts and styles, and load nothing."""
-    data = pkgutil.get_data(__package__, "page.html")
+    data = pkgutil.get_data(__name__, "page.html")
     if data is None:
         raise FileNotFoundError("page.html")
     # As a browser reads it before it compares: an element's line ends are line feeds.
