@@ -63,6 +63,7 @@ def test_an_error_budget_at_its_limits_is_taken(value: int) -> None:
         ("jitter", -0.1, ValueError, "a number from 0 to 1 ("),
         ("jitter", True, TypeError, "a number from 0 to 1 ("),
         ("retry_cap", float("inf"), ValueError, "a number from 1 to 3600 ("),
+        pytest.param("tick", 10**400, ValueError, "a number from 0.05 to 10 (", id="tick-huge"),
         ("max_socket_age", 59.9, ValueError, "a number from 60 to 3.1536e+07, or 0 ("),
         ("gap_queue", 0.5, TypeError, "a whole number from 0 to 100,000 ("),
     ],

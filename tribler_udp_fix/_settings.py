@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any, Callable, Mapping, NamedTuple
 
 from tribler_udp_fix._startup import OFF_VALUES, ON_VALUES, SWITCH
@@ -40,7 +39,7 @@ def _number(
     def check(value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise TypeError
-        if not (math.isfinite(value) and (lowest <= value <= highest or (off and value == 0))):
+        if not (lowest <= value <= highest or (off and value == 0)):  # NaN is neither
             raise ValueError
 
     allowed = f"a number from {lowest:g} to {highest:g}{', or 0' if off else ''} ({meaning})"
