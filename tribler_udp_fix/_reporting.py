@@ -66,6 +66,7 @@ class Reporting(_Stock):  # type: ignore[misc]
         if isinstance(exc, OSError):
             self._send_failed(exc)
         else:
+            COUNTERS.dropped("send failed")
             self._fatal_error(exc, "Fatal write error on datagram transport")
         return True
 

@@ -145,7 +145,7 @@ class Sending(Reporting):
         except OSError as exc:
             self._send_failed(exc)
         except Exception as exc:
-            self._fatal_error(exc, "Fatal write error on datagram transport")
+            self._unsent(exc)
         else:
             self._write_fut.add_done_callback(self._loop_writing)
 
@@ -167,11 +167,14 @@ class Sending(Reporting):
             return
         self._closing = True
         self._conn_lost += 1
+        writing: Any = self._write_fut
+        # With the one that the full socket has not taken yet.
+        waits = writing is not None and not writing.done() and writing._ov.pending
+        COUNTERS.dropped("queued at abort", len(self._buffer) + waits)
         for pending in (self._read_fut, self._write_fut):
             if pending is not None:
                 pending.cancel()
         self._read_fut = self._write_fut = None
-        COUNTERS.dropped("queued at abort", len(self._buffer))
         self._buffer.clear()
         self._buffer_size = 0
         self._loop.call_soon(self._call_connection_lost, exc)

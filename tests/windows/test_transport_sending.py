@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import pytest
-from udp import Recorder, endpoint, full_socket, until
+from udp import Recorder, endpoint, full_socket, plain_socket, until
 
 import tribler_udp_fix
 
@@ -88,6 +88,35 @@ def test_abort_after_close_drops_the_queue_counts_it_and_says_good_bye_once(run)
     assert sender.lost == [None]
     assert queued > 0
     assert tribler_udp_fix.status().counters["datagrams_dropped"] == before + queued
+
+
+def test_abort_counts_the_datagram_that_a_full_socket_has_not_taken_yet(run):
+    async def main():
+        sender = await endpoint()
+        with plain_socket() as idle:
+            # A real operation that is pending, as a full socket's is; none stays full for long.
+            loop: Any = asyncio.get_running_loop()
+            sender.transport._write_fut = loop._proactor.recvfrom(idle, 1)
+            sender.transport.sendto(b"behind it", sender.address)
+            sender.transport.abort()
+            await until(lambda: sender.lost)
+
+    before = tribler_udp_fix.status().counters["datagrams_dropped"]
+    run(main)
+    assert tribler_udp_fix.status().counters["datagrams_dropped"] == before + 2
+
+
+def test_a_datagram_to_what_is_no_address_is_counted_as_dropped(run):
+    async def main():
+        sender = await endpoint()
+        sender.transport.sendto(b"x", ("127.0.0.1", 70_000))
+        await until(lambda: sender.lost)
+        return sender
+
+    before = tribler_udp_fix.status().counters["dropped_by_reason"].get("send failed", 0)
+    (lost,) = run(main).lost
+    assert isinstance(lost, OverflowError)
+    assert tribler_udp_fix.status().counters["dropped_by_reason"]["send failed"] == before + 1
 
 
 def test_what_is_sent_after_close_is_counted_as_dropped(run):
