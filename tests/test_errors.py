@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tribler_udp_fix._budget import ErrorBudget
@@ -98,3 +101,13 @@ def test_counters_tell_errors_by_winsock_number_and_drops_by_reason():
         "datagrams_dropped": 4,
         "dropped_by_reason": {"truncated": 1, "queued at abort": 3},
     }
+
+
+def test_the_api_tells_every_reason_to_drop_a_datagram():
+    root = Path(__file__).parent.parent
+    code = "".join(path.read_text("utf-8") for path in (root / "tribler_udp_fix").rglob("*.py"))
+    reasons = set(re.findall(r'(?:COUNTERS\.dropped|self\.lose)\(\s*"([^"]+)"', code))
+    told = " ".join((root / "docs" / "api.md").read_text("utf-8").split())
+    assert len(reasons) > 6
+    missing = [reason for reason in reasons if reason.split(", and ")[0] not in told]
+    assert missing == []

@@ -80,7 +80,7 @@ def _process(now: Status) -> Iterator[Metric]:
         )
     yield _counter(
         "receives_rearmed",
-        "Receives of other transports that were started again after an error.",
+        "Receives on the Proactor that were started again after an error.",
         [],
         [([], now.counters.get("receives_rearmed", 0))],
     )
