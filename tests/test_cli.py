@@ -147,6 +147,11 @@ def test_the_doctor_says_in_one_line_that_it_draws_with_rich() -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_the_doctor_installs_the_plugin_with_the_settings_of_the_environment() -> None:
+    result = cli("doctor", "--json", "--with-plugin", TRIBLER_UDP_FIX_ERROR_BUDGET="250")
+    assert json.loads(result.stdout)["status"]["settings"]["error_budget"] == 250
+
+
 def test_the_doctor_names_no_path_and_no_address_of_the_machine() -> None:
     result = cli("doctor", "--json")
     assert str(Path.home()) not in result.stdout

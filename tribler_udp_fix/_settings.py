@@ -79,7 +79,10 @@ def _choice(default: str, others: tuple[str, ...], meaning: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What ``install()`` can be told. ``TRIBLER_UDP_FIX_<NAME>`` in the environment sets each.
+    """What ``install()`` can be told.
+
+    Where ``TRIBLER_UDP_FIX`` switches the repairs on, ``TRIBLER_UDP_FIX_<NAME>`` in the environment
+    sets each; where a program does, ``install(Settings.from_environ(os.environ))`` heeds them.
 
     error_budget: receive errors a second, per endpoint, that are handled without delay; past it
         the endpoint reads on after a short wait. 1 to 1,000,000.

@@ -30,7 +30,7 @@ _STYLES = {"healthy": "green", "suffers": "bold red", "unknown": "yellow", "abse
 def main(arguments: argparse.Namespace) -> int:
     """Try every fault and print what was found; returns the exit status that the help describes."""
     if arguments.with_plugin:
-        tribler_udp_fix.install()
+        tribler_udp_fix.install(tribler_udp_fix.Settings.from_environ(os.environ))
     report = examine()
     status: int = report["exit_status"]
     if arguments.json:
