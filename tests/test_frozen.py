@@ -174,6 +174,22 @@ def test_an_update_of_tribler_is_noticed_and_started_as_it_is(user: User, tmp_pa
     assert user.start(launcher(user)).json["hears"] is True
 
 
+def test_renewed_after_an_update_the_sidecar_is_as_if_it_were_new(tmp_path: Path) -> None:
+    user = User(EARLIER, tmp_path)  # its encodings are in lib, and the others' in the launcher
+
+    def files() -> list[str]:
+        return [name for name in user.belongings() if "__pycache__" not in name]
+
+    (user.installation / "of its time.dll").write_bytes(b"MZ")
+    assert user.install().status == 0
+    update(user, TRIBLERS_OWN)
+    assert user.install().status == 0
+    renewed = files()
+    assert user.cli("uninstall").status == 0
+    assert user.install().status == 0
+    assert files() == renewed
+
+
 def test_a_tribler_that_was_removed_is_told_and_the_sidecar_can_go(user: User) -> None:
     user.install()
     shutil.rmtree(user.installation)
@@ -199,6 +215,39 @@ def test_a_launcher_that_ignores_the_sidecar_is_replaced_by_a_python(
     assert told["executable"].endswith("pythonw.exe")
     assert user.hashes() == before
     assert user.cli("uninstall").status == 0
+    assert not user.sidecar.parent.exists()
+
+
+def test_a_tribler_that_a_python_runs_is_closed_before_anything_is_removed(user: User) -> None:
+    shutil.copy(frozen.PYTHON.executable, user.installation / "Tribler.exe")
+    command = user.install().json["sidecar"]["command"]
+    belongings = user.belongings()
+    # As the shortcut does it: in the side-car's folder.
+    code = WHILE_RUNNING.replace("[exe,", f"[*{command!r},").replace(
+        "stdin=", "cwd=sys.argv[1], stdin="
+    )
+    refused = user.as_user(code, user.sidecar, "tribler", "uninstall")
+    assert json.loads(refused.out) == {"status": 1, "hears": [True]}
+    assert "close Tribler" in refused.err
+    assert set(belongings) <= set(user.belongings())
+    assert user.cli("uninstall").status == 0
+    assert not user.sidecar.parent.exists()
+
+
+def test_a_shortcut_that_is_open_elsewhere_leaves_nothing_behind(user: User) -> None:
+    user.install()
+    code = """
+from tribler_udp_fix.cli import main
+from tribler_udp_fix.cli.sidecar import places
+places().shortcut.write_bytes(b"of another version")
+with places().shortcut.open("rb"):
+    failed = main(["tribler", "install", "--dir", sys.argv[1]])
+print(failed, main(["tribler", "uninstall"]))
+"""
+    told = user.as_user(code, user.installation)
+    assert told.out.splitlines()[-1] == "1 0", told.err
+    assert "Tribler (UDP fix).lnk" in told.err
+    assert list(user.shortcut.parent.iterdir()) == []
     assert not user.sidecar.parent.exists()
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _COMPILED = (".pyd", ".pyc", ".pyo", ".so")
-_OLD = ".old"
+_OLD, _NEW = ".old", ".new"
 
 
 class InUse(Exception):
@@ -19,20 +19,24 @@ def put(path: Path, data: bytes) -> None:
     """Make the file hold *data*; one that does is not touched.
 
     A file that a program runs on cannot be written, but it can be given another name: it goes with
-    the rest, or with the next one.
+    the rest, or with the next one. See beside().
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    old = path.with_name(path.name + _OLD)
-    _remove_if_free(old)
+    old, new = beside(path)
+    remove_if_free(old)
     if path.is_file() and path.read_bytes() == data:
         return
-    new = path.with_name(path.name + ".new")
     new.write_bytes(data)
     try:
         os.replace(new, path)
     except PermissionError:
         os.replace(path, old)
         os.replace(new, path)
+
+
+def beside(path: Path) -> tuple[Path, Path]:
+    """What put() may leave beside the file: the one before it, and one that found no place."""
+    return path.with_name(path.name + _OLD), path.with_name(path.name + _NEW)
 
 
 def lay(source: Path, target: Path, compiled: bool = False) -> None:
@@ -51,19 +55,21 @@ def lay(source: Path, target: Path, compiled: bool = False) -> None:
         put(target / name, (source / name).read_bytes())
     for path in sorted(target.rglob("*"), reverse=True):
         if path.is_file() and path.relative_to(target) not in wanted:
-            _remove_if_free(path)
+            remove_if_free(path)
         elif path.is_dir() and not any(path.iterdir()):
             path.rmdir()
 
 
 def require_free(folder: Path) -> None:
-    """Raise InUse when a program runs on a file in there."""
-    for path in [*folder.glob("*.exe"), *folder.glob("*.dll"), *folder.glob("*" + _OLD)]:
-        try:
+    """Raise InUse when a program runs on a file in there, or has it as its working folder."""
+    try:
+        for path in [*folder.glob("*.exe"), *folder.glob("*.dll"), *folder.glob("*" + _OLD)]:
             with path.open("r+b"):
                 pass
-        except PermissionError:
-            raise InUse(f"{path} is in use: close Tribler, and try again") from None
+        if folder.exists():
+            os.rename(folder, folder)  # changes nothing, and fails where a program works in there
+    except PermissionError as exc:
+        raise InUse(f"{exc.filename} is in use: close Tribler, and try again") from None
 
 
 def remove(path: Path) -> None:
@@ -74,6 +80,7 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
-def _remove_if_free(path: Path) -> None:
-    with suppress(PermissionError):  # a program still runs on it
+def remove_if_free(path: Path) -> None:
+    """Remove a file or a folder, if it is there and no program runs on it."""
+    with suppress(PermissionError):
         remove(path)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import tribler_udp_fix
 from tribler_udp_fix import _sidecar
 from tribler_udp_fix.cli import interpreters, probe
-from tribler_udp_fix.cli.files import lay, put, remove, require_free
+from tribler_udp_fix.cli.files import beside, lay, put, remove, remove_if_free, require_free
 from tribler_udp_fix.cli.frozen import LAUNCHER, Installation
 from tribler_udp_fix.cli.shortcut import Shortcut
 
@@ -132,8 +132,8 @@ def unmake(places: Places) -> bool:
     """Remove the side-car and its shortcut; whether there was anything. Raises InUse."""
     there = places.folder.exists() or places.shortcut.exists()
     require_free(places.folder)
-    remove(places.shortcut)
-    remove(places.folder)
+    for path in (places.shortcut, *beside(places.shortcut), places.folder):
+        remove(path)
     if places.folder.parent.is_dir() and not any(places.folder.parent.iterdir()):
         places.folder.parent.rmdir()
     return there
@@ -168,9 +168,15 @@ def _by_launcher(
 ) -> Sidecar:
     for path in installation.copied:
         put(places.folder / path.name, path.read_bytes())
+    names = {path.name.lower() for path in installation.copied}
+    for path in places.folder.glob("*.dll"):
+        if path.name.lower() not in names:  # of the Tribler before an update
+            remove_if_free(path)
     encodings = installation.lib / "encodings"
-    if encodings.is_dir():  # else the launcher has them within itself
+    if encodings.is_dir():
         lay(encodings, places.lib / "encodings", compiled=True)
+    else:  # the launcher has them within itself
+        remove_if_free(places.lib / "encodings")
     start, _ = installation.start_modules
     call = f"_sidecar.start(__name__, {str(installation.folder)!r}, {watched!r})\n"
     text = _MODULE.format(site=str(places.site)) + call
