@@ -50,6 +50,14 @@ class ReceiveFuture(_OverlappedFuture):  # type: ignore[misc]
             if failed is None or not self._goes_on_after(failed):
                 return
 
+    def _start_again(self) -> None:
+        """Start, where nobody but who awaits this future can be told of what goes wrong."""
+        try:
+            self._start()
+        except Exception as exc:  # in the poll of the proactor it would end the event loop
+            if not self.done():
+                super().set_exception(exc)
+
     def _try_to_receive(self) -> OSError | None:
         """Receive, now or overlapped; returns why that failed at once."""
         try:
@@ -77,7 +85,7 @@ class ReceiveFuture(_OverlappedFuture):  # type: ignore[misc]
         if not isinstance(exception, OSError):
             super().set_exception(exception)
         elif self._goes_on_after(exception):
-            self._start()
+            self._start_again()
 
     def _goes_on_after(self, exc: OSError) -> bool:
         """Whether to receive again at once; otherwise it starts later, or ends with *exc*."""
@@ -92,7 +100,7 @@ class ReceiveFuture(_OverlappedFuture):  # type: ignore[misc]
         loop = self.get_loop()
         delay = self._budget.delay(loop.time())
         if delay:
-            loop.call_later(delay, self._start)
+            loop.call_later(delay, self._start_again)
         # At once within the budget: a turn later a time-out may cancel what there is to receive.
         return not delay
 

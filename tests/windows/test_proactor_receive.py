@@ -13,6 +13,7 @@ import pytest
 from udp import (
     closed_address,
     endpoint,
+    error_budget,
     fail_receive,
     hears,
     needs_lab,
@@ -157,6 +158,24 @@ def test_cancelling_while_it_waits_for_its_budget_cancels(run, sock, family):
         assert run(main) == b"next"
     finally:
         tribler_udp_fix.install(tribler_udp_fix.Settings())
+
+
+def test_what_goes_wrong_after_the_budgets_wait_is_told_to_who_awaits(run, sock, family):
+    error_budget(1)
+
+    async def main():
+        loop: Any = asyncio.get_running_loop()
+        view = memoryview(bytearray(100))
+        for _ in range(2):
+            sock.sendto(b"?", closed_address(family))
+        await asyncio.sleep(0.05)
+        waiting = loop._proactor.recv_into(sock, view)  # waits for its token now
+        view.release()
+        with pytest.raises((TypeError, ValueError)):
+            await asyncio.wait_for(waiting, 10)
+
+    run(main)
+    assert run.failures == []
 
 
 @every_receiver
