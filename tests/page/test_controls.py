@@ -132,6 +132,10 @@ def test_without_a_key_it_says_so_and_takes_one(visit: Any) -> None:
     user.browser.press("Enter")
     user.reads("That key was not accepted.")
     user.browser.run("document.activeElement.value = ''")
+    user.browser.send("Input.insertText", text="a key…")  # copied with what no header can hold
+    user.browser.press("Enter")
+    user.reads("That key has a character that no key has.")
+    user.browser.run("document.activeElement.value = ''")
     user.browser.send("Input.insertText", text=KEY)
     user.browser.press("Enter")
     user.reads("Both connections can hear")
