@@ -164,11 +164,12 @@ def test_an_update_of_tribler_is_noticed_and_started_as_it_is(user: User, tmp_pa
     assert "Tribler.exe" in status.json["sidecar"]["reason"]
 
     told = tmp_path / "updated.json"
-    user.start(launcher(user), "a b", FROZEN_APP_TELLS=windows_path(told))
+    words = ["a b", "D:\\c d\\", 'e"f\\"g']
+    user.start(launcher(user), *words, FROZEN_APP_TELLS=windows_path(told))
     wait_for(told)
     started = json.loads(told.read_text())
     assert started["executable"] == windows_path(user.installation / "Tribler.exe")
-    assert (started["plugin"], started["arguments"]) == (False, ["a b"])
+    assert (started["plugin"], started["arguments"]) == (False, words)
 
     assert user.install().json["sidecar"]["state"] == "ready"
     assert user.start(launcher(user)).json["hears"] is True

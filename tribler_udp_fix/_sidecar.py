@@ -181,9 +181,18 @@ def _start_without(installation: str, watched: "Watched", changed: str) -> "NoRe
         )
     if sys.platform == "win32":
         # Windows has one string for all arguments, which spawnv() joins as they are.
-        os.spawnv(os.P_NOWAIT, launcher, [f'"{word}"' for word in [launcher, *sys.argv[1:]]])
+        os.spawnv(os.P_NOWAIT, launcher, [_quoted(word) for word in [launcher, *sys.argv[1:]]])
     # The launcher shows this to the user, in a window where it has no console.
     raise SystemExit(
         f"Tribler was updated ({changed}), and has been started without tribler_udp_fix. To have "
         "it again: tribler-udp-fix tribler install"
     )
+
+
+def _quoted(word: str) -> str:
+    """One argument, as a program takes the string of them apart: a backslash before a quote is two.
+
+    subprocess has this too, but there is no such module here.
+    """
+    parts = [part + "\\" * (len(part) - len(part.rstrip("\\"))) for part in word.split('"')]
+    return '"{}"'.format('\\"'.join(parts))
