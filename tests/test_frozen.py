@@ -121,6 +121,18 @@ def test_status_tells_what_is_there(user: User) -> None:
     assert any(line.split() == ["side-car", "ready"] for line in lines)
 
 
+@pytest.mark.parametrize(
+    "file", ["python312.dll", "lib/__startup__.py", "site/tribler_udp_fix/_sidecar.py"]
+)
+def test_a_file_that_was_taken_away_is_named(user: User, file: str) -> None:
+    user.install()
+    (user.sidecar / file).unlink()
+    sidecar = user.cli("status", "--json").json["sidecar"]
+    missing = windows_path(user.sidecar / file)
+    assert (sidecar["state"], sidecar["reason"]) == ("out of date", f"{missing} is missing")
+    assert user.install().json["sidecar"]["state"] == "ready"
+
+
 def test_without_a_tribler_nothing_is_done(user: User) -> None:
     for words in (["status"], ["install"], ["install", "--dir", windows_path(user.home)]):
         result = user.cli(*words)

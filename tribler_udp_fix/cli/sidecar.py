@@ -72,14 +72,23 @@ class Sidecar(NamedTuple):
 
     def out_of_date(self, places: Places) -> str:
         """Why it has to be made anew, in words; "" when it need not."""
-        if not all(Path(word).is_file() for word in self.command if not word.startswith("-")):
-            return "a file of it is missing"
+        for path in self._files(places):
+            if not path.is_file():
+                return f"{path} is missing"
         changed = _sidecar.what_changed(self.installation, self.watched)
         if changed:
             return f"Tribler was updated: its {changed} is not the one that was copied"
         if self.plugin != tribler_udp_fix.__version__:
             return f"it has tribler_udp_fix {self.plugin}"
         return "" if places.shortcut.is_file() else "its shortcut is missing"
+
+    def _files(self, places: Places) -> list[Path]:
+        """Some that it cannot do without."""
+        files = [Path(word) for word in self.command if not word.startswith("-")]
+        if self.way == LAUNCHED:
+            files += [places.folder / name for name, *_ in self.watched]
+            files.append(places.lib / "__startup__.py")
+        return [*files, places.site / "tribler_udp_fix" / "_sidecar.py"]
 
 
 def places() -> Places:
