@@ -63,6 +63,40 @@ def test_the_watchdog_of_another_loop_is_asked_on_its_own():
     run(main, both=False)
 
 
+def test_a_loop_that_ends_while_it_is_asked_is_named():
+    started, over = threading.Event(), threading.Event()
+
+    def live():
+        async def main():
+            ipv8 = service(["UDPIPv4"])
+            await ipv8.start()
+            started.set()
+            while not over.is_set():
+                for task in asyncio.all_tasks():  # as asyncio.run() does it at its end
+                    if getattr(task.get_coro(), "__qualname__", "").startswith("_ask."):
+                        task.cancel()
+                await asyncio.sleep(0)
+            await ipv8.stop()
+
+        asyncio.run(main())
+
+    async def main():
+        async with tribler_like() as (_, client):
+            (own,) = names((await client.get("/udp-fix/health")).json)
+            thread = threading.Thread(target=live)
+            thread.start()
+            await asyncio.to_thread(started.wait, 10)
+            try:
+                answer = await client.post("/udp-fix/rebind")
+                assert (answer.status, answer.json["accepted"]) == (200, [own])
+                assert list(answer.json["refused"].values()) == ["its event loop has given it up"]
+            finally:
+                over.set()
+                await asyncio.to_thread(thread.join)
+
+    run(main, both=False)
+
+
 def test_a_loop_that_hangs_is_named_and_the_others_are_served():
     from tribler_udp_fix._tribler import _health
 

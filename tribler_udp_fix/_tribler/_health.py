@@ -91,10 +91,22 @@ async def _ask(watchdog: Watchdog, name: str, ask: Ask, seconds: float) -> str |
             await asking
         else:
             future = asyncio.run_coroutine_threadsafe(asking, watchdog.loop)
-            await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+            return await _outcome(asyncio.wrap_future(future), seconds)
     except (RuntimeError, ValueError) as exc:  # not allowed, or not there any more
         asking.close()  # where the loop is closed, nobody has begun it
         return str(exc)
-    except asyncio.TimeoutError:
-        return f"its event loop has not answered within {seconds:g} seconds"
     return None
+
+
+async def _outcome(asked: asyncio.Future[None], seconds: float) -> str | None:
+    # Not by wait_for(): that the other loop has cancelled it would cancel this request.
+    try:
+        await asyncio.wait({asked}, timeout=seconds)
+        if not asked.done():
+            return f"its event loop has not answered within {seconds:g} seconds"
+        if asked.cancelled():
+            return "its event loop has given it up"
+        asked.result()
+        return None
+    finally:
+        asked.cancel()
