@@ -28,6 +28,18 @@ print(installed(), waiting())
     assert output(code) == "False True 1\nTrue\nTrue 0\n"
 
 
+def test_what_was_found_of_asyncio_can_be_copied() -> None:
+    code = """
+hook("1")
+import copy, importlib.util
+spec = copy.deepcopy(importlib.util.find_spec("asyncio"))
+print(spec.loader.get_filename("asyncio") == spec.origin)
+import asyncio
+print(installed(), waiting())
+"""
+    assert output(code) == "True\nTrue 0\n"
+
+
 def test_asyncio_shows_no_trace_of_the_hook() -> None:
     show = """
 import asyncio

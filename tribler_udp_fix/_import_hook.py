@@ -50,6 +50,8 @@ class _TellingLoader:
     Before the module's code runs the real loader is put back: no trace of this one stays.
     """
 
+    _loader: "Optional[Loader]" = None  # of a copy in the making, which is asked for attributes
+
     def __init__(self, spec: "ModuleSpec", loader: "Loader", ran: "Callable[[bool], None]") -> None:
         self._spec = spec
         self._loader = loader
