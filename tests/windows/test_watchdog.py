@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import gc
-import secrets
-import socket
-import sys
-import weakref
 
 import pytest
 from udp import only_on
-from watched import NEVER_QUIET, PREFIX, QUICK, address_of, new_endpoint, say, scene
+from watched import NEVER_QUIET, QUICK, new_endpoint, say, scene
 
 import tribler_udp_fix
 from tribler_udp_fix import EventKind, Settings, Watchdog
@@ -30,47 +25,6 @@ from tribler_udp_fix.testing import (
 )
 
 pytestmark = only_on("3.8", "3.10", "3.12", "3.13")
-
-
-@pytest.mark.parametrize("kind", ["ipv4", "ipv6", "all ipv4", "all ipv6"])
-def test_a_quiet_endpoint_is_probed_and_hears_it(run_both, kind):
-    async def main():
-        async with scene(kind) as it:
-            await it.until(lambda: it.status.probes["answered"] >= 2)
-            assert it.status.probes["missed"] == 0
-            assert set(it.states) == {"quiet", "healthy"}
-            assert it.status.last_heard is not None
-            assert it.status.address[0] == it.endpoint.get_address()[0]
-
-    run_both(main)
-
-
-def test_an_endpoint_with_traffic_is_not_probed(run_both):
-    async def main():
-        async with scene() as it:
-            for number in range(20):
-                await it.hears(b"%d" % number)
-                await asyncio.sleep(QUICK.probe_after / 5)
-            assert it.status.probes["sent"] == 0
-            assert it.states == []
-
-    run_both(main)
-
-
-def test_an_endpoint_with_traffic_is_not_probed_after_its_counters_were_reset_either(run_both):
-    async def main():
-        async with scene() as it:
-            await it.until(lambda: it.status.probes["answered"] >= 6)
-            it.endpoint.reset_byte_counters()
-            await it.hears()
-            await it.until(lambda: it.state == "healthy")
-            probes = it.status.probes["sent"]
-            for _ in range(5):  # fewer bytes than those of the probes before
-                say(it.endpoint, b"")
-                await asyncio.sleep(QUICK.probe_after / 3)
-            assert it.status.probes["sent"] == probes
-
-    run_both(main)
 
 
 def test_a_reader_that_cannot_be_revived_is_followed_by_another_socket(run_both, monkeypatch):
@@ -205,148 +159,6 @@ def test_what_was_heard_before_a_resume_proves_nothing_of_what_comes_after(run_b
                 await it.until(lambda: it.status.rebinds and it.state == "healthy")
 
     run_both(main)
-
-
-def test_a_probe_that_cannot_be_sent_is_no_dead_endpoint(run_both):
-    async def main():
-        async with scene(settings=dataclasses.replace(QUICK, probe_misses=1)) as it:
-            assert it.watchdog._around is not None
-            sender = it.watchdog._around.sender
-            send = sender.send
-
-            def refused(_address, _data):
-                raise PermissionError(10013, "a firewall's answer")
-
-            sender.send = refused  # type: ignore[method-assign]
-            await it.until(lambda: it.status.probes["unsent"] >= 3)
-            assert it.status.rearms == it.status.rebinds == it.status.probes["missed"] == 0
-            assert set(it.states) == {"quiet", "unknown"}
-            await it.hears()
-            await it.until(lambda: it.state == "healthy")
-            sender.send = send  # type: ignore[method-assign]
-            await it.until(lambda: it.status.probes["answered"])
-
-    run_both(main)
-
-
-def test_traffic_is_proof_where_probes_are_lost_on_their_way(run_both):
-    async def main():
-        # More probes than looks: a probe's time must not run out on what no look has seen.
-        settings = dataclasses.replace(QUICK, probe_timeout=0.3, probe_misses=1, tick=5.0)
-        async with scene(settings=settings) as it:
-            assert it.watchdog._around is not None
-            it.watchdog._around.sender.send = lambda *_: None  # type: ignore[method-assign]
-            await it.until(lambda: it.state == "quiet")
-            for number in range(20):
-                await it.hears(b"%d" % number)
-                await asyncio.sleep(0.1)
-            assert it.status.rearms == it.status.rebinds == 0
-
-    run_both(main)
-
-
-def test_forged_and_replayed_probes_and_a_flood_are_neither_health_nor_death(run_both):
-    async def main():
-        async with scene() as it:
-            probes = []
-            assert it.watchdog._around is not None
-            sender = it.watchdog._around.sender
-            send = sender.send
-
-            def note(address, data):
-                probes.append(data)
-                send(address, data)
-
-            sender.send = note  # type: ignore[method-assign]
-            await it.until(lambda: it.status.probes["answered"] >= 2)
-            secret = probes[0][: len(PREFIX)]
-            forged = [secret + secrets.token_bytes(16) for _ in range(20)]
-            noise = [secrets.token_bytes(len(probes[0])) for _ in range(20)]
-
-            def attack():
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attacker:
-                    for data in [*probes, *forged, *noise]:
-                        attacker.sendto(data, address_of(it.endpoint))
-
-            answered = it.status.probes["answered"]
-            attack()
-            await it.until(lambda: it.status.probes["forged"] >= 20 + answered)
-            assert it.status.probes["answered"] - answered <= 1  # a probe of its own
-            # On a deaf endpoint they make no difference: what is not heard proves nothing.
-            with lost_completion(it.endpoint, until="rebind"):
-                while not it.status.rebinds:
-                    attack()
-                    await asyncio.sleep(0.05)
-            await it.until(lambda: it.state == "healthy")
-            assert it.status.rebinds == 1
-            assert it.states[-5:] == ["quiet", "suspect", "re-arming", "rebinding", "healthy"]
-
-    run_both(main)
-
-
-def test_a_listener_to_everything_is_not_handed_the_probes(run_both):
-    async def main():
-        from ipv8.messaging.interfaces.endpoint import EndpointListener
-
-        heard = []
-
-        class Answerer(EndpointListener):  # type: ignore[misc]
-            def on_packet(self, packet):
-                heard.append(packet[1])
-                self.endpoint.send(packet[0], b"an answer")
-
-        async with scene() as it:
-            it.endpoint.add_listener(Answerer(it.endpoint))
-            await it.until(lambda: it.status.probes["answered"] >= 2)
-            assert heard == []
-            say(it.endpoint, b"to all")
-            await it.until(lambda: heard)
-
-    run_both(main)
-
-
-def test_it_leaves_no_trace_in_an_endpoint(run_both):
-    async def main():
-        endpoint = new_endpoint()
-        assert await endpoint.open()
-        before = {name: value for name, value in vars(endpoint).items() if name != "bytes_down"}
-        prefixes, listeners = dict(endpoint._prefix_map), list(endpoint._listeners)
-        async with Watchdog(endpoint, QUICK) as watchdog:
-            while watchdog.status().endpoints[0].probes["answered"] < 2:
-                await asyncio.sleep(0.05)
-        after = {name: value for name, value in vars(endpoint).items() if name != "bytes_down"}
-        assert {**before, "_prefix_map": prefixes, "_listeners": listeners} == after
-        endpoint.close()
-        await asyncio.sleep(0.05)
-
-    run_both(main)
-
-
-@pytest.mark.parametrize("kind", ["selector", "proactor"])
-def test_one_whose_loop_was_closed_under_it_is_forgotten(kind):
-    async def main():
-        endpoint = new_endpoint()
-        assert await endpoint.open()
-        watchdog = Watchdog(endpoint, QUICK)
-        watchdog.start()
-        while not watchdog.status().endpoints[0].probes["answered"]:
-            await asyncio.sleep(0.05)
-        endpoint.close()
-        await asyncio.sleep(0.05)
-        return endpoint
-
-    assert sys.platform == "win32"
-    kinds = {"selector": asyncio.SelectorEventLoop, "proactor": asyncio.ProactorEventLoop}
-    loop = kinds[kind]()
-    endpoint = loop.run_until_complete(main())
-    loop.close()
-    assert tribler_udp_fix.status().watchdogs == ()
-    assert "connection_lost" not in vars(endpoint)
-    assert endpoint._prefix_map == {}
-    kept = weakref.ref(loop)
-    del loop, endpoint
-    gc.collect()
-    assert kept() is None
 
 
 def test_an_endpoint_of_an_unknown_class_is_left_alone_and_named(run):
