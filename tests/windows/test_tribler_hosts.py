@@ -13,7 +13,8 @@ from udp import needs_pyipv8, only_on
 pytestmark = [needs_pyipv8, only_on("3.10", "3.12")]
 
 PROGRAM = os.path.join(os.path.dirname(__file__), "stand_in", "run_tribler.py")
-VERSIONS = ["7", "8"]
+# Each on a Python that it is for.
+VERSIONS = [pytest.param("7", marks=only_on("3.10")), pytest.param("8", marks=only_on("3.12"))]
 QUICK = {
     "TRIBLER_UDP_FIX_PROBE_AFTER": "0.6",
     "TRIBLER_UDP_FIX_PROBE_TIMEOUT": "0.3",

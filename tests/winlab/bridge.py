@@ -21,7 +21,9 @@ from .session import Order, Outcome, Session
 
 When = Literal["setup", "call", "teardown"]
 
-AT_ONCE = 3  # more than there are cores: most tests wait most of their time
+AT_ONCE = 4  # more than there are cores: most tests wait most of their time
+# What need not be shown on every Python is shown on these: they begin first, as the longest.
+LONGEST = ("3.12", "3.13", "3.10", "3.8")
 TIMEOUT = 120.0
 
 
@@ -104,6 +106,12 @@ class WindowsItem(pytest.Item):
         """Make a report of what went wrong around the test: an error unless *when* is "call"."""
         sections = [(f"stderr of {self.python}", output)] if output else []
         return pytest.TestReport(self.nodeid, self.location, {}, "failed", why, when, sections)
+
+
+def _turn(group: Group) -> tuple[bool, int]:
+    """When it begins: that none is left to run when all others are through."""
+    minor = group.python.minor
+    return group.alone, LONGEST.index(minor) if minor in LONGEST else len(LONGEST)
 
 
 def _alone(item: pytest.Item) -> bool:
@@ -215,8 +223,7 @@ class Bridge:
         together, one_by_one = ThreadPoolExecutor(self._jobs), ThreadPoolExecutor(1)
         self._pools = [together, one_by_one]
         crowd: list[Future[None]] = []
-        # The longest first, so that none is left to run when all others are through.
-        for group, ids in sorted(ordered.items(), key=lambda item: (item[0].alone, -len(item[1]))):
+        for group, ids in sorted(ordered.items(), key=lambda item: _turn(item[0])):
             order = Order(self._config.rootpath, ids, self._arguments(), self._timeout())
             self._sessions[group] = run = Session(group.python, order)
             if group.alone:
