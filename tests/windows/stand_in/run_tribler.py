@@ -137,6 +137,8 @@ async def suffer(http: Client, ipv8: Any) -> dict[str, Any]:
         await until(http, lambda e: e["state"] == "backing off")
         await asyncio.sleep(3 * LASTING)
         popups = [kwargs for topic, kwargs in heard if topic == "tribler_exception"]
+    # Tribler raises where its user interface goes while an event is on its way: this was the last.
+    await until(http, lambda e: e["state"] == "healthy")
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     return {
