@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
 
@@ -15,11 +16,24 @@ from tribler_udp_fix._ipv8._service import watchdog_of
 pytestmark = [needs_pyipv8, only_on("3.10", "3.12")]
 
 
-def test_the_watchdog_of_another_loop_is_asked_on_its_own():
+@contextlib.asynccontextmanager
+async def thread_of(live):
+    """Run *live* in a thread, once it has set the first of its two events until the second is."""
     started, over = threading.Event(), threading.Event()
+    thread = threading.Thread(target=live, args=(started, over))
+    thread.start()
+    assert await asyncio.to_thread(started.wait, 10)
+    try:
+        yield thread
+    finally:
+        over.set()
+        await asyncio.to_thread(thread.join)
+
+
+def test_the_watchdog_of_another_loop_is_asked_on_its_own():
     threads = set()
 
-    def live():
+    def live(started, over):
         async def main():
             ipv8 = service(["UDPIPv4"])
             await ipv8.start()
@@ -41,32 +55,23 @@ def test_the_watchdog_of_another_loop_is_asked_on_its_own():
         watchdog._telling.callbacks.append(lambda _: threads.add(threading.get_ident()))
 
     async def main():
-        async with tribler_like() as (_, client):
-            thread = threading.Thread(target=live)
-            thread.start()
-            await asyncio.to_thread(started.wait, 10)
-            try:
-                health = (await client.get("/udp-fix/health")).json
-                assert len(names(health)) == 2
-                answer = await client.post("/udp-fix/rebind")
-                assert (answer.status, sorted(answer.json["accepted"])) == (
-                    200,
-                    sorted(names(health)),
-                )
-                assert [e["rebinds"] for e in answer.json["endpoints"]] == [1, 1]
-                assert threads == {thread.ident}
-                assert (await client.post("/udp-fix/probe")).status == 200
-            finally:
-                over.set()
-                await asyncio.to_thread(thread.join)
+        async with tribler_like() as (_, client), thread_of(live) as thread:
+            health = (await client.get("/udp-fix/health")).json
+            assert len(names(health)) == 2
+            answer = await client.post("/udp-fix/rebind")
+            assert (answer.status, sorted(answer.json["accepted"])) == (
+                200,
+                sorted(names(health)),
+            )
+            assert [e["rebinds"] for e in answer.json["endpoints"]] == [1, 1]
+            assert threads == {thread.ident}
+            assert (await client.post("/udp-fix/probe")).status == 200
 
     run(main, both=False)
 
 
 def test_a_loop_that_ends_while_it_is_asked_is_named():
-    started, over = threading.Event(), threading.Event()
-
-    def live():
+    def live(started, over):
         async def main():
             ipv8 = service(["UDPIPv4"])
             await ipv8.start()
@@ -83,16 +88,10 @@ def test_a_loop_that_ends_while_it_is_asked_is_named():
     async def main():
         async with tribler_like() as (_, client):
             (own,) = names((await client.get("/udp-fix/health")).json)
-            thread = threading.Thread(target=live)
-            thread.start()
-            await asyncio.to_thread(started.wait, 10)
-            try:
+            async with thread_of(live):
                 answer = await client.post("/udp-fix/rebind")
                 assert (answer.status, answer.json["accepted"]) == (200, [own])
                 assert list(answer.json["refused"].values()) == ["its event loop has given it up"]
-            finally:
-                over.set()
-                await asyncio.to_thread(thread.join)
 
     run(main, both=False)
 
@@ -100,9 +99,9 @@ def test_a_loop_that_ends_while_it_is_asked_is_named():
 def test_a_loop_that_hangs_is_named_and_the_others_are_served():
     from tribler_udp_fix._tribler import _health
 
-    started, hang, over = threading.Event(), threading.Event(), threading.Event()
+    hang = threading.Event()
 
-    def live():
+    def live(started, over):
         async def main():
             ipv8 = service(["UDPIPv4"])
             await ipv8.start()
@@ -116,17 +115,11 @@ def test_a_loop_that_hangs_is_named_and_the_others_are_served():
     async def main():
         async with tribler_like() as (_, client):
             (own,) = names((await client.get("/udp-fix/health")).json)
-            thread = threading.Thread(target=live)
-            thread.start()
-            await asyncio.to_thread(started.wait, 10)
-            hang.set()
-            try:
+            async with thread_of(live):
+                hang.set()
                 answer = await client.post("/udp-fix/probe")
                 assert (answer.status, answer.json["accepted"]) == (200, [own])
                 (why,) = answer.json["refused"].values()
                 assert why == f"its event loop has not answered within {_health.ANSWER:g} seconds"
-            finally:
-                over.set()
-                await asyncio.to_thread(thread.join)
 
     run(main, both=False)
