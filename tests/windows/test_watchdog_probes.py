@@ -73,6 +73,8 @@ def test_a_probe_that_cannot_be_sent_is_no_dead_endpoint(run_both):
             await it.until(lambda: it.status.probes["unsent"] >= 3)
             assert it.status.rearms == it.status.rebinds == it.status.probes["missed"] == 0
             assert set(it.states) == {"quiet", "unknown"}
+            history = it.watchdog.status().history
+            assert [event.state for event in history] == ["unknown"]  # told once, not each time
             await it.hears()
             await it.until(lambda: it.state == "healthy")
             sender.send = send  # type: ignore[method-assign]

@@ -58,6 +58,7 @@ class Watch:
         self._transport = leaf.transport()
         self._probed_at: float | None = None  # while a probe is on its way, or should be
         self._sent = True  # or it could not be
+        self._known = State.HEALTHY  # the last answer, while another one is waited for
         self._timer: asyncio.TimerHandle | None = None
         self._rebinding: asyncio.Task[None] | None = None
 
@@ -291,8 +292,10 @@ class Watch:
 
     def _tell_state(self, before: State, state: State, cause: str, now: float) -> None:
         lasted, self._entered = now - self._entered, now
-        # Quiet and healthy take turns on an idle endpoint, which is no news.
-        news = not {state, before} <= {State.HEALTHY, State.QUIET}
+        # To ask is no news, nor is the same answer again: an idle endpoint has one every 10 s.
+        news = state not in (State.QUIET, self._known)
+        if state is not State.QUIET:
+            self._known = state
         level = logging.WARNING if state in _DEAF else logging.INFO if news else logging.DEBUG
         self._tell(
             level,
