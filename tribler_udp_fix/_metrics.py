@@ -31,7 +31,11 @@ _COUNTS: tuple[tuple[str, str, Callable[[EndpointStatus], int]], ...] = (
     ("forged_probes", "Datagrams that pretended to be a probe.", lambda e: e.probes["forged"]),
     ("rearms", "How often the endpoint's read was armed again, in place.", lambda e: e.rearms),
     ("rebinds", "How often the endpoint got a new socket.", lambda e: e.rebinds),
-    ("failed_rebinds", "How often its port could not be bound.", lambda e: e.failed_rebinds),
+    (
+        "failed_rebinds",
+        "How often a new socket was not bound, or not heard.",
+        lambda e: e.failed_rebinds,
+    ),
     ("datagrams_lost", "Datagrams that were not sent for want of a socket.", lambda e: e.lost),
 )
 _NOTHING = Status(False, Settings(), (), {})

@@ -11,6 +11,7 @@ import contextlib
 import json
 import random
 import sys
+import time
 from typing import Any, Callable, ContextManager, NamedTuple
 
 from communities import service
@@ -129,9 +130,10 @@ class Talker:
         self.sent.append(asyncio.get_running_loop().time())
 
     def note_gap(self, event: Event) -> None:
-        if event.kind is EventKind.REBOUND and event.port == self.address[1]:
-            now = asyncio.get_running_loop().time()
-            self.gaps.append((now - event.seconds, now))
+        rebinds = (EventKind.REBOUND, EventKind.REBIND_FAILED)
+        if event.kind in rebinds and event.seconds and event.port == self.address[1]:
+            end = asyncio.get_running_loop().time() - (time.time() - event.at)
+            self.gaps.append((end - event.seconds, end))
 
     def left(self, at: float) -> float:
         """When a message that was said then went to the other: what waits for a socket, later."""

@@ -23,9 +23,9 @@ class EventKind(enum.Enum):
 
     STATE = "state"  # an endpoint is in another state
     REARMED = "re-armed"  # an endpoint's read was armed again, in place
-    REBOUND = "rebound"  # an endpoint has a new socket, not yet proved
+    REBOUND = "rebound"  # an endpoint has a new socket, and has heard through it
     PORT_CHANGED = "port changed"  # and it is bound to another port than before
-    REBIND_FAILED = "rebind failed"  # its port could not be bound
+    REBIND_FAILED = "rebind failed"  # its port could not be bound, or the new socket heard nothing
     WAKEUP_RENEWED = "wake-up renewed"  # the event loop has a new pair of wake-up sockets
     RESUMED = "resumed"  # the clock jumped: the machine slept
     ADDRESSES = "addresses"  # the machine has other addresses
@@ -35,7 +35,8 @@ class EventKind(enum.Enum):
 class Event:
     """One step of the watchdog.
 
-    at: when, in seconds since the epoch.
+    at: when, in seconds since the epoch; for a new socket when it was there, which is told later:
+        when it is proved, or given up.
     kind: what kind of step.
     endpoint: the class and address of the endpoint, such as ``UDPEndpoint 0.0.0.0:8090``; empty
         where the step concerns the event loop or the machine.

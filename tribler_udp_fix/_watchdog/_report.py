@@ -21,7 +21,8 @@ class EndpointStatus:
         was when somebody has reset that.
     probes: how many were sent, answered, missed, late, forged and unsent.
     errors: the errors of its sockets, by Winsock number.
-    rearms, rebinds, failed_rebinds: how often each was done.
+    rearms, rebinds: how often its read was armed again, and how many new sockets it got.
+    failed_rebinds: how often its port could not be bound, or the new socket heard nothing.
     lost: datagrams that were not sent because there was no socket.
     """
 

@@ -23,6 +23,7 @@ from tribler_udp_fix._watchdog._policy import (
 )
 from tribler_udp_fix._watchdog._probe import Prober
 from tribler_udp_fix._watchdog._reader import Reading
+from tribler_udp_fix._watchdog._rebound import Rebound
 from tribler_udp_fix._watchdog._surroundings import Surroundings
 
 # A loop that is late by this share of a probe's time may have kept the probe waiting.
@@ -40,7 +41,7 @@ class Watch:
         self, leaf: Leaf, settings: Settings, around: Surroundings, telling: Telling
     ) -> None:
         self.leaf = leaf
-        self.rearms = self.rebinds = self.failed_rebinds = 0
+        self.rearms = self.rebinds = self._failed_rebinds = 0
         self.missed = self.unsent = 0
         self.broken = False
         self.stopped = False
@@ -59,6 +60,7 @@ class Watch:
         self._probed_at: float | None = None  # while a probe is on its way, or should be
         self._sent = True  # or it could not be
         self._known = State.HEALTHY  # the last answer, while another one is waited for
+        self._rebound = Rebound(lambda event: telling.tell(logging.WARNING, event))
         self._timer: asyncio.TimerHandle | None = None
         self._rebinding: asyncio.Task[None] | None = None
 
@@ -74,6 +76,7 @@ class Watch:
     def settle(self) -> asyncio.Task[None] | None:
         """Begin nothing more; returns the rebind that is under way, if one is."""
         self.stopped = True
+        self._rebound.give_up()
         return self._rebinding
 
     def stop(self) -> None:
@@ -94,6 +97,11 @@ class Watch:
         """Its class and address."""
         host, port = (self.address or ("", 0))[:2]
         return f"{self._name} {f'[{host}]' if ':' in host else host}:{port}"
+
+    @property
+    def failed_rebinds(self) -> int:
+        """How often its port could not be bound, or the new socket heard nothing."""
+        return self._failed_rebinds + self._rebound.failed
 
     @property
     def seconds_in_state(self) -> float:
@@ -189,6 +197,7 @@ class Watch:
         before = self.policy.state
         action = self.policy.feed(event, now)
         state = self.policy.state
+        self._rebound.follow(event, state, action)
         if state is not before:
             self._tell_state(before, state, cause or event.value, now)
         if state is not before or action is not Action.WAIT:
@@ -249,21 +258,17 @@ class Watch:
             event = Input.CLOSED
         except Exception as exc:  # whatever it was, the next try comes
             event = Input.FOUND if self.leaf.is_bound() else Input.FAILED
-            self.failed_rebinds += 1
+            self._failed_rebinds += 1
             reason = " ".join(f"{type(exc).__name__}: {exc}".split())
             self._tell(logging.WARNING, EventKind.REBIND_FAILED, reason)
         else:
             self.rebinds += 1
             self._locate()
             kind = EventKind.PORT_CHANGED if done.moved else EventKind.REBOUND
-            self._tell(
-                logging.WARNING,
-                kind,
-                cause,
-                seconds=done.seconds,
-                queued=done.queued,
-                lost=done.lost,
-            )
+            numbers = {"seconds": done.seconds, "queued": done.queued, "lost": done.lost}
+            self._rebound.bound(self._event(kind, cause, **numbers))
+            if self.stopped:
+                self._rebound.give_up()
             self.hearing.skip()
         finally:
             self._rebinding = None
@@ -307,9 +312,11 @@ class Watch:
         )
 
     def _tell(self, level: int, kind: EventKind, cause: str, **more: Any) -> None:
+        self._telling.tell(level, self._event(kind, cause, **more))
+
+    def _event(self, kind: EventKind, cause: str, **more: Any) -> Event:
         port = self.address[1] if self.address else 0
-        event = Event(time.time(), kind, self.name, cause=cause, port=port, **more)
-        self._telling.tell(level, event)
+        return Event(time.time(), kind, self.name, cause=cause, port=port, **more)
 
 
 def _limits(settings: Settings, rebinds: bool) -> Limits:
