@@ -24,7 +24,8 @@ When = Literal["setup", "call", "teardown"]
 AT_ONCE = 4  # more than there are cores: most tests wait most of their time
 # What need not be shown on every Python is shown on these: they begin first, as the longest.
 LONGEST = ("3.12", "3.13", "3.10", "3.8")
-TIMEOUT = 120.0
+# A whole day of tests/windows/test_day.py takes a minute and a half on two idle cores.
+TIMEOUT = 300.0
 
 
 def add_options(parser: pytest.Parser) -> None:
