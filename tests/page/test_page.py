@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -86,6 +87,31 @@ def test_a_reader_that_died_is_told_of_in_words_with_its_time(visit: Any) -> Non
     assert times == sorted(times, reverse=True)
     shown = user.browser.run("document.querySelector('#events time').textContent")
     assert times[0][11:19] == shown  # the browser is in UTC
+
+
+def test_an_endpoint_that_no_check_reaches_says_that_its_new_connection_heard_nothing(
+    visit: Any,
+) -> None:
+    user = visit(dataclasses.replace(SLOW, rebinds_per_hour=1))
+    user.reads("Both connections can hear")
+    sender = user.service.watchdog._around.sender
+    with user.service.fault(mock.patch.object, sender, "send", lambda *_: None):
+        user.sees("IPv4", "Cannot hear; will try again", "bad", seconds=40)
+        user.reads("The last try failed: the new connection heard nothing")
+    user.sees("IPv4", "Can hear; its peers are quiet", "ok")
+
+
+def test_where_no_check_can_be_sent_it_says_that_it_cannot_tell(visit: Any) -> None:
+    user = visit()
+    user.reads("Both connections can hear")
+    refused = PermissionError(10013, "a firewall's answer")
+    sender = user.service.watchdog._around.sender
+    with user.service.fault(mock.patch.object, sender, "send", side_effect=refused):
+        user.sees("IPv4", "Cannot tell: no check can be sent", "wait")
+        user.reads("no check could be sent")
+        user.service.run(user.service.watchdog.rebind())
+        user.reads("reconnected at port", "somebody asked for it, not checked yet")
+    user.sees("IPv4", "Can hear; its peers are quiet", "ok")
 
 
 def test_an_endpoint_that_its_program_closed_is_neither_green_nor_alarming(visit: Any) -> None:

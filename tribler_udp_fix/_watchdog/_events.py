@@ -47,6 +47,7 @@ class Event:
     queued: datagrams that waited for the new socket and were then sent.
     lost: datagrams that were not sent for want of a socket.
     port: the port that the endpoint is bound to now, 0 where the event is not about one.
+    unproved: for a new socket, that nobody found out whether it hears.
     """
 
     at: float
@@ -59,6 +60,7 @@ class Event:
     queued: int = 0
     lost: int = 0
     port: int = 0
+    unproved: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The same as a dict that JSON can hold."""
@@ -74,6 +76,8 @@ class Event:
                 f": port {self.port} after {self.seconds:.3f} s, "
                 f"{self.queued} datagrams queued, {self.lost} lost"
             )
+        if self.unproved:
+            told += ", not proved"
         return told
 
 

@@ -19,11 +19,16 @@ class Rebound:
         self._tell = tell
         self._event: Event | None = None
         self._unheard = False
-        self.failed = 0  # sockets that heard nothing in time
+        self.failed = 0  # rebinds whose port could not be bound, or whose socket heard nothing
 
     def bound(self, event: Event) -> None:
         """There is a new socket; *event* is what to tell once it is proved."""
         self._event, self._unheard = event, False
+
+    def refused(self, event: Event) -> None:
+        """There is none; *event* says why."""
+        self.failed += 1
+        self._tell(event)
 
     def follow(self, event: Input, state: State, action: Action) -> None:
         """The policy was fed *event*, is in *state* now and asks for *action*."""
@@ -39,18 +44,18 @@ class Rebound:
 
     def give_up(self) -> None:
         """Nobody will find out whether it hears."""
-        self._end(", not proved")
+        self._end(unproved=True)
 
-    def _end(self, reservation: str = "") -> None:
+    def _end(self, unproved: bool = False) -> None:
         event, self._event = self._event, None
         if event is not None:
-            self._tell(dataclasses.replace(event, cause=event.cause + reservation))
+            self._tell(dataclasses.replace(event, unproved=unproved))
 
     def _fail(self) -> None:
         # Once; it is kept, for it may still hear after its read was armed again.
         if self._event is not None and not self._unheard:
             self._unheard = True
-            self.failed += 1
             cause = "the new socket heard nothing"
-            failed = dataclasses.replace(self._event, kind=EventKind.REBIND_FAILED, cause=cause)
-            self._tell(failed)
+            self.refused(
+                dataclasses.replace(self._event, kind=EventKind.REBIND_FAILED, cause=cause)
+            )

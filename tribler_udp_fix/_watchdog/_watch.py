@@ -41,7 +41,7 @@ class Watch:
         self, leaf: Leaf, settings: Settings, around: Surroundings, telling: Telling
     ) -> None:
         self.leaf = leaf
-        self.rearms = self.rebinds = self._failed_rebinds = 0
+        self.rearms = self.rebinds = 0
         self.missed = self.unsent = 0
         self.broken = False
         self.stopped = False
@@ -60,7 +60,7 @@ class Watch:
         self._probed_at: float | None = None  # while a probe is on its way, or should be
         self._sent = True  # or it could not be
         self._known = State.HEALTHY  # the last answer, while another one is waited for
-        self._rebound = Rebound(lambda event: telling.tell(logging.WARNING, event))
+        self.rebound = Rebound(lambda event: telling.tell(logging.WARNING, event))
         self._timer: asyncio.TimerHandle | None = None
         self._rebinding: asyncio.Task[None] | None = None
 
@@ -76,7 +76,7 @@ class Watch:
     def settle(self) -> asyncio.Task[None] | None:
         """Begin nothing more; returns the rebind that is under way, if one is."""
         self.stopped = True
-        self._rebound.give_up()
+        self.rebound.give_up()
         return self._rebinding
 
     def stop(self) -> None:
@@ -97,11 +97,6 @@ class Watch:
         """Its class and address."""
         host, port = (self.address or ("", 0))[:2]
         return f"{self._name} {f'[{host}]' if ':' in host else host}:{port}"
-
-    @property
-    def failed_rebinds(self) -> int:
-        """How often its port could not be bound, or the new socket heard nothing."""
-        return self._failed_rebinds + self._rebound.failed
 
     @property
     def seconds_in_state(self) -> float:
@@ -197,7 +192,7 @@ class Watch:
         before = self.policy.state
         action = self.policy.feed(event, now)
         state = self.policy.state
-        self._rebound.follow(event, state, action)
+        self.rebound.follow(event, state, action)
         if state is not before:
             self._tell_state(before, state, cause or event.value, now)
         if state is not before or action is not Action.WAIT:
@@ -258,17 +253,16 @@ class Watch:
             event = Input.CLOSED
         except Exception as exc:  # whatever it was, the next try comes
             event = Input.FOUND if self.leaf.is_bound() else Input.FAILED
-            self._failed_rebinds += 1
             reason = " ".join(f"{type(exc).__name__}: {exc}".split())
-            self._tell(logging.WARNING, EventKind.REBIND_FAILED, reason)
+            self.rebound.refused(self._event(EventKind.REBIND_FAILED, reason))
         else:
             self.rebinds += 1
             self._locate()
             kind = EventKind.PORT_CHANGED if done.moved else EventKind.REBOUND
             numbers = {"seconds": done.seconds, "queued": done.queued, "lost": done.lost}
-            self._rebound.bound(self._event(kind, cause, **numbers))
+            self.rebound.bound(self._event(kind, cause, **numbers))
             if self.stopped:
-                self._rebound.give_up()
+                self.rebound.give_up()
             self.hearing.skip()
         finally:
             self._rebinding = None

@@ -211,6 +211,6 @@ def _status_of(watch: Watch) -> EndpointStatus:
         errors=errors_of(watch.leaf.endpoint),
         rearms=watch.rearms,
         rebinds=watch.rebinds,
-        failed_rebinds=watch.failed_rebinds,
+        failed_rebinds=watch.rebound.failed,
         lost=watch.leaf.lost,
     )
