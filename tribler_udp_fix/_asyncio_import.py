@@ -19,7 +19,7 @@ def install() -> None:
         from tribler_udp_fix import Settings, install
 
         install(Settings.from_environ(os.environ))
-    except Exception as exc:
+    except Exception as exc:  # asyncio is imported, repaired or not
         report(exc)
 
 

@@ -40,7 +40,7 @@ class RepairSet:
             states.update(dict.fromkeys(repair.faults, state))
         try:
             apply_all([patch for repair in known for patch in repair.patches])
-        except BaseException as exc:
+        except BaseException as exc:  # an interrupt, too, must not leave states that are not so
             off = OFF, f"could not be applied: {exc!r}"
             self.states = {fault: off for repair in known for fault in repair.faults}
             raise

@@ -48,7 +48,7 @@ class Reporting(_Stock):  # type: ignore[misc]
         """Call ``error_received()``; what that raises is not the socket's fault."""
         try:
             self._protocol.error_received(normalise(exc))
-        except Exception as raised:
+        except Exception as raised:  # the protocol's own, which asyncio's handler is told
             self._loop.call_exception_handler(
                 {
                     "message": "error_received() raised an exception",

@@ -47,7 +47,7 @@ class SendingAtOnce(Reporting):
                     self._sock.sendto(data, addr)
                 else:
                     self._sock.send(data)
-            except Exception as exc:
+            except Exception as exc:  # of any address or data: _unsent() tells them apart
                 if self._unsent(exc):
                     return
             else:
@@ -97,7 +97,7 @@ class Sending(Reporting):
                 self._sock.sendto(data, addr)
             else:
                 self._sock.send(data)
-        except Exception as exc:
+        except Exception as exc:  # of any address or data: _unsent() tells them apart
             return self._unsent(exc)
         return True
 
@@ -144,7 +144,7 @@ class Sending(Reporting):
                 self._write_fut = proactor.sendto(self._sock, data, addr=addr)
         except OSError as exc:
             self._send_failed(exc)
-        except Exception as exc:
+        except Exception as exc:  # of any address or data: _unsent() tells them apart
             self._unsent(exc)
         else:
             self._write_fut.add_done_callback(self._loop_writing)

@@ -127,7 +127,7 @@ def _probe(name: str, installation: str, watched: "Watched") -> "NoReturn":
         if name == "__startup__":
             module.init()
             name = "__init__" + module.get_name(sys.executable)
-    except BaseException as exc:
+    except BaseException as exc:  # SystemExit, too, is an answer here
         _answer(f"{type(exc).__name__}: {exc}")
     _answer_and_leave(name)
 
@@ -145,7 +145,7 @@ def _answer_and_leave(name: str) -> "NoReturn":
 
         installed = tribler_udp_fix.status().installed
         _answer(WORKS if installed else "".join(told) or "the plugin did not install")
-    except BaseException as exc:
+    except BaseException as exc:  # SystemExit, too, is an answer here
         _answer(f"{type(exc).__name__}: {exc}")
 
 

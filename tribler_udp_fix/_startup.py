@@ -45,7 +45,7 @@ def main() -> None:
                 f"{SWITCH}={value!r}: allowed are {', '.join(ON_VALUES)} (on) and "
                 f"{', '.join(OFF_VALUES[1:])} or nothing (off). The repairs stay off."
             )
-    except Exception as exc:
+    except Exception as exc:  # whatever it is, the host program goes on
         report(exc)
 
 
@@ -81,7 +81,7 @@ class AsyncioFinder:
             return None
         try:
             from tribler_udp_fix._asyncio_import import find_spec
-        except Exception as exc:
+        except Exception as exc:  # the program's import goes on without us
             self.leave()
             report(exc)
             return None
@@ -102,7 +102,7 @@ def _watch_imports(
     """
     try:
         from tribler_udp_fix._install import watch_imports
-    except Exception as exc:
+    except Exception as exc:  # the program's import goes on without us
         report(exc)
         return None
     return watch_imports(name, path, target)

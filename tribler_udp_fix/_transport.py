@@ -219,7 +219,7 @@ class Receiving(Reporting):
                         data, address = receive(room)
                 except BlockingIOError:
                     break
-                except Exception as exc:
+                except Exception as exc:  # whatever it is, it is reported
                     goes_on = self._receive_failed(exc)
                     if not goes_on:
                         return
@@ -254,7 +254,7 @@ class Receiving(Reporting):
             else:
                 receive = proactor.recv if connected else proactor.recvfrom
                 self._read_fut = receive(sock, self.max_size)
-        except Exception as exc:
+        except Exception as exc:  # the caller's to report
             return exc
         self._read_fut.add_done_callback(self._loop_reading)
         return None

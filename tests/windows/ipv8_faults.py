@@ -65,7 +65,7 @@ async def opening(endpoint: Any) -> dict[str, Any]:
             warnings.simplefilter("always")
             try:
                 result = await endpoint.open()
-            except Exception as exc:
+            except Exception as exc:  # whatever stock raises is the result
                 result = type(exc).__name__
         return {
             "result": result,

@@ -108,7 +108,7 @@ def test_many_threads_may_install_and_uninstall_at_once():
         try:
             for _ in range(20):
                 (tribler_udp_fix.install if number % 2 else tribler_udp_fix.uninstall)()
-        except Exception as exc:
+        except Exception as exc:  # a thread's: it is what the test asserts on
             failures.append(exc)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]

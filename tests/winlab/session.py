@@ -103,7 +103,7 @@ class Session:
         """Run the session to its end. Never raises: what went wrong is in the outcomes."""
         try:
             self._run(prefix)
-        except Exception as error:
+        except Exception as error:  # a thread's: it becomes the outcome of every test
             self._finish(f"the bridge failed: {error!r}")
         else:
             self._finish(None)

@@ -41,7 +41,7 @@ async def _open(endpoint: Any) -> bool:
         sock = await _bind(endpoint)
         endpoint._port = sock.getsockname()[1]
         endpoint._transport = await make_transport(endpoint, sock)
-    except BaseException as exc:
+    except BaseException as exc:  # an interrupt, too, must leave the port as it was
         endpoint._port = wanted
         # UnicodeError, from a name that is none, is a ValueError.
         if not isinstance(exc, (OSError, ValueError, OverflowError)):

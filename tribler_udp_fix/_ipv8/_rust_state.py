@@ -136,7 +136,7 @@ def no_panic() -> Iterator[None]:
     """Raise a panic in Rust, which is a BaseException in Python, as a RuntimeError."""
     try:
         yield
-    except BaseException as exc:
+    except BaseException as exc:  # PanicException is no Exception
         if type(exc).__name__ != "PanicException":
             raise
         raise RuntimeError(f"a panic in Rust: {exc}") from exc

@@ -113,7 +113,7 @@ def _run_in_thread(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
-    except Exception as exc:
+    except Exception as exc:  # told as the trial's outcome
         found.append((UNKNOWN, f"the trial failed: {exc!r}"))
 
 

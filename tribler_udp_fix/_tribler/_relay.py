@@ -106,7 +106,7 @@ class Relay:
             else:
                 self._failures[name] = since, None
                 self._pop_up(name, state, time.monotonic() - since)
-        except Exception:
+        except Exception:  # a timer's callback: Tribler takes what it raises for a crash
             logger.exception("Tribler was not told that %s is deaf", name)
 
     def _pop_up(self, name: str, state: str, seconds: float) -> None:

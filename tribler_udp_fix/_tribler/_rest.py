@@ -95,7 +95,7 @@ class HealthEndpoint:
     ) -> Response:
         try:
             return await handle(request)
-        except Exception as exc:
+        except Exception as exc:  # Tribler takes what a handler raises for a crash of its own
             logger.exception("%s %s failed", request.method, self.path)
             return self._error(500, f"{type(exc).__name__}: {exc}")
 

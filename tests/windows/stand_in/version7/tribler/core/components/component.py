@@ -18,7 +18,7 @@ class Component:
     async def start(self) -> None:
         try:
             await self.run()
-        except Exception as exc:
+        except Exception as exc:  # as Tribler 7.13 does
             sys.stderr.write(f"Exception in {type(self).__name__}.start(): {exc!r}\n")
             self.failed = True
             if self.tribler_should_stop_on_component_error:
