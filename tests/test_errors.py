@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tribler_udp_fix._budget import ErrorBudget
-from tribler_udp_fix._counters import Counters
-from tribler_udp_fix._errors import WINSOCK_NUMBER, ErrorClass, classify, normalise, number_of
+from tribler_udp_fix._asyncio._budget import ErrorBudget
+from tribler_udp_fix._asyncio._counters import Counters
+from tribler_udp_fix._asyncio._errors import (
+    WINSOCK_NUMBER,
+    ErrorClass,
+    classify,
+    normalise,
+    number_of,
+)
 from tribler_udp_fix._faults import FAULTS
 
 

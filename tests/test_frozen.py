@@ -122,7 +122,7 @@ def test_status_tells_what_is_there(user: User) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["python312.dll", "lib/__startup__.py", "site/tribler_udp_fix/_sidecar.py"]
+    "file", ["python312.dll", "lib/__startup__.py", "site/tribler_udp_fix/_startup/_sidecar.py"]
 )
 def test_a_file_that_was_taken_away_is_named(user: User, file: str) -> None:
     user.install()

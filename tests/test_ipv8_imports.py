@@ -183,13 +183,13 @@ def test_when_a_patch_cannot_be_applied_the_import_goes_well_and_none_stays():
     code = """
 import logging
 logging.disable()
-from tribler_udp_fix import _patching
-apply = _patching.Patch.apply
+from tribler_udp_fix._patching import _patches
+apply = _patches.Patch.apply
 def fail_on_the_last(self):
     if self.name == "error_received":
         raise RuntimeError("no")
     apply(self)
-_patching.Patch.apply = fail_on_the_last
+_patches.Patch.apply = fail_on_the_last
 tribler_udp_fix.install()
 import ipv8.messaging.interfaces.udp.endpoint
 print(f13(), replaced())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tribler_udp_fix._patching import (
+from tribler_udp_fix._patching._patches import (
     Exported,
     Inherited,
     OneOf,

@@ -6,13 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from tribler_udp_fix import _startup
+from tribler_udp_fix import _switch
 
 from .startup_hook import HOOK, output, run
 
 
+HOOK_ALONE = [
+    "tribler_udp_fix",
+    "tribler_udp_fix._imports",
+    "tribler_udp_fix._imports._loader",
+    "tribler_udp_fix._startup",
+    "tribler_udp_fix._switch",
+]
+
+
 def test_the_line_in_the_pth_names_the_off_values_of_the_hook() -> None:
-    assert repr(_startup.OFF_VALUES).replace("'", '"') in HOOK
+    assert repr(_switch.OFF_VALUES).replace("'", '"') in HOOK
 
 
 @pytest.mark.parametrize("value", [None, "", "0", "false", "no", "off", " Off ", "FALSE"])
@@ -31,7 +40,7 @@ import asyncio
 print(installed(), waiting())
 """
     assert output(code).splitlines() == [
-        "False ['tribler_udp_fix', 'tribler_udp_fix._startup'] 1",
+        f"False {HOOK_ALONE} 1",
         "False False",
         "True 0",
     ]
@@ -124,7 +133,7 @@ print(asyncio.run(asyncio.sleep(0, "the program goes on")))
 def test_a_package_that_was_removed_meanwhile_does_not_cost_the_program_its_asyncio() -> None:
     code = """
 hook("1")
-sys.modules["tribler_udp_fix._asyncio_import"] = None
+sys.modules["tribler_udp_fix._startup._asyncio_import"] = None
 import importlib.util, asyncio
 print(asyncio.run(asyncio.sleep(0, "the program goes on")), waiting())
 """

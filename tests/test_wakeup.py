@@ -14,7 +14,7 @@ from test_wakeup import (  # noqa: F401
 )
 from watched_loop import INJURIES, QUIET, Watched, watching
 
-from tribler_udp_fix._wakeup import wakeup_fault
+from tribler_udp_fix._asyncio._wakeup import wakeup_fault
 from tribler_udp_fix.testing._wakeup import wakeup_end, wakeup_reset
 
 if sys.platform == "win32":

@@ -20,8 +20,8 @@ from test_wakeup_renewal import (
 )
 from watched_loop import INJURIES, Watched, watching
 
-import tribler_udp_fix._wakeup as wakeup
-from tribler_udp_fix._wakeup import renew_wakeup, unknown_loop, wakeup_fault
+import tribler_udp_fix._asyncio._wakeup as wakeup
+from tribler_udp_fix._asyncio._wakeup import renew_wakeup, unknown_loop, wakeup_fault
 from tribler_udp_fix.testing._wakeup import wakeup_end, wakeup_reset
 
 if sys.platform == "win32":

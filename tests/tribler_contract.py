@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Callable, Iterator
 
-from tribler_udp_fix._patching import first_mismatch
+from tribler_udp_fix._patching._patches import first_mismatch
 from tribler_udp_fix._tribler import _names
 from tribler_udp_fix._tribler._names import TARGETS
 from tribler_udp_fix._tribler._repairs import repair_of

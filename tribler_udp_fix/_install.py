@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import sys
 import threading
 from typing import TYPE_CHECKING
 
-from tribler_udp_fix._counters import COUNTERS
+from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._faults import EVENT_LOOP, FAULTS, IPV8_FAULTS, TRIBLER_ENTRIES
-from tribler_udp_fix._imported import (
-    IPV8,
-    PACKAGES,
-    TRIBLER,
-    ImportedRepairs,
-    ImportFinder,
-    wait_for_imports,
-)
-from tribler_udp_fix._repair_set import RepairSet, State
+from tribler_udp_fix._imports._finder import ImportFinder
+from tribler_udp_fix._imports._modules import is_loaded, is_under_way
+from tribler_udp_fix._ipv8._names import TARGETS as IPV8_TARGETS
+from tribler_udp_fix._patching._imported import ImportedRepairs, Package
+from tribler_udp_fix._patching._repair_set import RepairSet
+from tribler_udp_fix._patching._states import NOT_NEEDED, OFF, State
 from tribler_udp_fix._settings import Settings, current_settings, use_settings
-from tribler_udp_fix._status import NOT_NEEDED, OFF, RepairStatus, Status
+from tribler_udp_fix._status import RepairStatus, Status
+from tribler_udp_fix._tribler._names import TARGETS as TRIBLER_TARGETS
+from tribler_udp_fix._watchdog._names import TARGETS as WATCHED_TARGETS
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Sequence
 
-    from tribler_udp_fix._event_loop import EventLoopChoice
+    from tribler_udp_fix._asyncio._event_loop import EventLoopChoice
 
 _NO_PROACTOR: State = (NOT_NEEDED, "no Proactor")
 _NOT_INSTALLED: State = (OFF, "not installed")
@@ -36,8 +36,15 @@ _lock = threading.RLock()
 _installed = False
 _asyncio: RepairSet | None = None  # made by the first install(): it imports asyncio
 _event_loop: EventLoopChoice | None = None  # made with it
-_ipv8 = ImportedRepairs(IPV8)
-_tribler = ImportedRepairs(TRIBLER)
+_imported_repairs = tuple(
+    ImportedRepairs(package)
+    for package in (
+        Package("pyipv8", IPV8_TARGETS, "tribler_udp_fix._ipv8._repairs"),
+        Package("pyipv8", WATCHED_TARGETS, "tribler_udp_fix._watchdog._repairs"),
+        Package("Tribler", TRIBLER_TARGETS, "tribler_udp_fix._tribler._repairs"),
+    )
+)
+_repairs_of = {module: each for each in _imported_repairs for module in each.package.targets}
 
 
 def install(settings: Settings | None = None) -> Status:
@@ -58,7 +65,7 @@ def install(settings: Settings | None = None) -> Status:
     # In this order, and before the lock for the same reason: an import of IPv8 or Tribler that is
     # not waited for begins after the finder is there.
     _finder.enter()
-    wait_for_imports()
+    _wait_for_imports()
     with _lock:
         _finder.enter()  # another thread may have uninstalled in between
         if settings is not None:
@@ -89,9 +96,9 @@ def uninstall() -> Status:
             _event_loop.uninstall()
         if _asyncio is not None:
             _asyncio.uninstall()
-        _tribler.uninstall()
-        _ipv8.uninstall()
-        service = sys.modules.get("tribler_udp_fix._ipv8._service")
+        for repairs in reversed(_imported_repairs):
+            repairs.uninstall()
+        service = sys.modules.get("tribler_udp_fix._watchdog._ipv8_service")
         if service is not None:
             service.stop_all()
         return status()
@@ -103,8 +110,8 @@ def status() -> Status:
         sources = (
             (FAULTS.values(), _asyncio_state),
             ([EVENT_LOOP], _event_loop_state),
-            (IPV8_FAULTS.values(), _ipv8.state),
-            (TRIBLER_ENTRIES.values(), _tribler.state),
+            (IPV8_FAULTS.values(), _imported_state),
+            (TRIBLER_ENTRIES.values(), _imported_state),
         )
         repairs = tuple(
             RepairStatus(fault.id, fault.title, *state(fault.id), fault.issue)
@@ -136,6 +143,10 @@ def _event_loop_state(_: str) -> State:
     return _event_loop.state if _event_loop is not None else _NOT_INSTALLED
 
 
+def _imported_state(fault: str) -> State:
+    return next(repairs.state(fault) for repairs in _imported_repairs if fault in repairs.faults)
+
+
 def _install() -> None:
     logger = logging.getLogger("tribler_udp_fix")
     if logger.level == logging.NOTSET:
@@ -144,15 +155,15 @@ def _install() -> None:
         global _asyncio, _event_loop
         # Imports asyncio and, by applying, wrapt: not before somebody asks for a repair.
         if _asyncio is None or _event_loop is None:
-            from tribler_udp_fix._proactor import event_loop_choice, repairs
+            from tribler_udp_fix._asyncio import _proactor
 
-            proactor = repairs(current_settings)
+            proactor = _proactor.repairs(current_settings)
             _asyncio = RepairSet(proactor)
-            _event_loop = event_loop_choice(proactor)
+            _event_loop = _proactor.event_loop_choice(proactor)
         _asyncio.install()
         _event_loop.install(current_settings().loop)
-    _ipv8.install()
-    _tribler.install()
+    for repairs in _imported_repairs:
+        repairs.install()
 
 
 def watch_imports(
@@ -166,16 +177,27 @@ def watch_imports(
     return _finder.find_spec(name, path, target) if _finder.enter() else None
 
 
-def _imported(module: str) -> None:
+def _ran(module: str) -> None:
     """Repair a module of IPv8 or Tribler whose code has just run."""
     if not _installed:
         return
-    package = PACKAGES[module]
+    repairs = _repairs_of[module]
     # Before the lock, which is not to be held while asyncio is imported.
-    importlib.import_module(package.repairs)
+    importlib.import_module(repairs.package.repairs)
     with _lock:
         if _installed:
-            (_ipv8 if package is IPV8 else _tribler).repair(module)
+            repairs.repair(module)
 
 
-_finder = ImportFinder(_imported)
+def _wait_for_imports() -> None:
+    """Wait until no other thread is importing a module that is to be repaired."""
+    for module, repairs in _repairs_of.items():
+        if is_under_way(module):
+            with contextlib.suppress(Exception):  # it is the other thread's to raise
+                importlib.import_module(module)
+        if is_loaded(module):
+            # What the repairs need: asyncio, and whoever repairs that may hold its import lock.
+            importlib.import_module(repairs.package.repairs)
+
+
+_finder = ImportFinder(_repairs_of, _ran)

@@ -17,8 +17,9 @@ from prometheus_client.registry import Collector
 
 from tribler_udp_fix import __version__
 from tribler_udp_fix._install import status
+from tribler_udp_fix._patching._states import APPLIED, NOT_NEEDED, OFF, REFUSED
 from tribler_udp_fix._settings import Settings
-from tribler_udp_fix._status import APPLIED, NOT_NEEDED, OFF, REFUSED, Status
+from tribler_udp_fix._status import Status
 from tribler_udp_fix._watchdog._policy import State
 from tribler_udp_fix._watchdog._report import EndpointStatus
 

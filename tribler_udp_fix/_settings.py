@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Callable, Mapping, NamedTuple
 
-from tribler_udp_fix._startup import OFF_VALUES, ON_VALUES, SWITCH
-from tribler_udp_fix._startup import warn as warn_on_stderr
+from tribler_udp_fix._switch import OFF_VALUES, ON_VALUES, SWITCH
+from tribler_udp_fix._switch import warn as warn_on_stderr
 
 _PREFIX = SWITCH + "_"
 _KIND = "kind"

@@ -11,11 +11,6 @@ from tribler_udp_fix._settings import Settings
 if TYPE_CHECKING:
     from tribler_udp_fix._watchdog._report import WatchdogStatus
 
-APPLIED = "applied"
-NOT_NEEDED = "not needed"
-REFUSED = "refused"
-OFF = "off"
-
 
 @dataclasses.dataclass(frozen=True)
 class RepairStatus:

@@ -205,7 +205,7 @@ class Scene:
         return any(int(message) >= first for message in self.community.heard[-3:])
 
     def _rebinds(self) -> list[Any]:
-        from tribler_udp_fix._ipv8._service import watchdog_of
+        from tribler_udp_fix._watchdog._ipv8_service import watchdog_of
 
         watchdog = watchdog_of(self.ipv8)
         assert watchdog is not None

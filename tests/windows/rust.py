@@ -15,8 +15,8 @@ from typing import Any, AsyncIterator, Callable, Iterator
 
 import pytest
 
-from tribler_udp_fix._ipv8._rust import RustLeaf
 from tribler_udp_fix._settings import Settings
+from tribler_udp_fix._watchdog._rust_leaf import RustLeaf
 
 HAS_RUST = importlib.util.find_spec("ipv8_rust_tunnels") is not None  # not on 3.8 and 3.9
 

@@ -89,12 +89,12 @@ def raised(handler: RaisingHandler, count: int) -> bool:
 
 
 def armed(transport: Any) -> bool:
-    from tribler_udp_fix._watchdog._reader import Reading, reading_of
+    from tribler_udp_fix._asyncio._reader import Reading, reading_of
 
     return reading_of(transport) is Reading.ARMED
 
 
 def rearm(transport: Any) -> None:
-    from tribler_udp_fix._watchdog._reader import rearm
+    from tribler_udp_fix._asyncio._reader import rearm
 
     assert rearm(transport)

@@ -19,7 +19,7 @@ def counted(run_stock, monkeypatch):
 
     def counted(datagrams):
         # However slow the machine is: a transport's share of a turn does not end by its time.
-        monkeypatch.setattr("tribler_udp_fix._transport.TURN_SECONDS", 60.0)
+        monkeypatch.setattr("tribler_udp_fix._asyncio._transport.TURN_SECONDS", 60.0)
         stock = run_stock(lambda: count(datagrams))
         tribler_udp_fix.install()
         try:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tribler_udp_fix._event_loop import EventLoopChoice
-from tribler_udp_fix._patching import Shape
+from tribler_udp_fix._asyncio._event_loop import EventLoopChoice
+from tribler_udp_fix._patching._patches import Shape
 
 if sys.platform == "win32":
     Selector: Any = asyncio.SelectorEventLoop

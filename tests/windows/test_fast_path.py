@@ -88,7 +88,7 @@ def test_a_datagram_has_left_when_sendto_returns(run, family):
 @pytest.fixture
 def patience(monkeypatch):
     """However slow the machine is, a transport's share of a turn does not end by its time."""
-    monkeypatch.setattr("tribler_udp_fix._transport.TURN_SECONDS", 60.0)
+    monkeypatch.setattr("tribler_udp_fix._asyncio._transport.TURN_SECONDS", 60.0)
 
 
 def test_what_waits_is_heard_in_few_turns_and_in_order(run, patience):

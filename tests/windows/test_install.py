@@ -146,17 +146,17 @@ def test_a_target_of_another_shape_is_left_alone_and_named(monkeypatch, owner, n
 
 
 def test_when_one_patch_cannot_be_applied_none_stays(monkeypatch):
-    from tribler_udp_fix import _patching
+    from tribler_udp_fix._patching import _patches
 
     before = touched()
-    apply = _patching.Patch.apply
+    apply = _patches.Patch.apply
 
     def fail_on_the_last(self):
         if self.name == "sendto":
             raise RuntimeError("no")
         apply(self)
 
-    monkeypatch.setattr(_patching.Patch, "apply", fail_on_the_last)
+    monkeypatch.setattr(_patches.Patch, "apply", fail_on_the_last)
     with pytest.raises(RuntimeError):
         tribler_udp_fix.install()
     assert touched() == before
@@ -218,7 +218,7 @@ def test_prevented_icmp_errors_are_asked_for_at_the_socket_and_accounted_for(run
 @pytest.mark.parametrize("fast_path", [True, False], ids=["fast", "one-at-a-time"])
 def test_reading_alone_can_be_repaired_where_sending_is_right(run_stock, fast_path):
     """The class for 3.13.16 and later, over this Python's own sending."""
-    from tribler_udp_fix._transport import ReceivingTransport
+    from tribler_udp_fix._asyncio._transport import ReceivingTransport
 
     async def main():
         loop: Any = asyncio.get_running_loop()

@@ -183,7 +183,7 @@ def test_each_repair_is_in_the_state_that_the_status_says(exporter):
 @contextlib.contextmanager
 def counted() -> Iterator[None]:
     """One of each thing that is counted, so that no metric is without a sample."""
-    from tribler_udp_fix._counters import COUNTERS
+    from tribler_udp_fix._asyncio._counters import COUNTERS
 
     COUNTERS.error("receive", OSError(None, "reset", None, 10054))
     COUNTERS.error("send", OSError(None, "reset", None, 10054))

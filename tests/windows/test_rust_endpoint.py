@@ -22,10 +22,10 @@ from rust import (
     until,
 )
 
-from tribler_udp_fix._ipv8._rust import RustLeaf
+from tribler_udp_fix._asyncio._reader import Reading
 from tribler_udp_fix._settings import Settings
 from tribler_udp_fix._watchdog._events import Event, EventKind
-from tribler_udp_fix._watchdog._reader import Reading
+from tribler_udp_fix._watchdog._rust_leaf import RustLeaf
 from tribler_udp_fix._watchdog._watchdog import Watchdog
 from tribler_udp_fix.testing._rust import deaf_rust_endpoint
 

@@ -25,10 +25,10 @@ from rust import (
     set_up_tunnels,
 )
 
-from tribler_udp_fix._counters import COUNTERS
-from tribler_udp_fix._ipv8._rust import RustLeaf
+from tribler_udp_fix._asyncio._counters import COUNTERS
+from tribler_udp_fix._asyncio._rebound import EndpointGone
 from tribler_udp_fix._settings import Settings
-from tribler_udp_fix._watchdog._leaf import EndpointGone
+from tribler_udp_fix._watchdog._rust_leaf import RustLeaf
 
 pytestmark = needs_rust
 

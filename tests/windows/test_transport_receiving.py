@@ -22,7 +22,7 @@ from udp import (
 )
 
 import tribler_udp_fix
-from tribler_udp_fix._counters import Counters
+from tribler_udp_fix._asyncio._counters import Counters
 
 # NTSTATUS (see the lab's README): the Winsock number under which the protocol must hear of it.
 # Those that begin with C007 carry a Windows number as it is, at once and from a completion.
@@ -213,7 +213,8 @@ def test_every_transient_error_is_reported_under_its_winsock_number(run, status,
 
 @needs_lab
 def test_an_error_nobody_knows_is_reported_each_time_and_logged_once(run, caplog, monkeypatch):
-    monkeypatch.setattr("tribler_udp_fix._transport.COUNTERS", Counters())  # nothing is known yet
+    # Nothing is known yet.
+    monkeypatch.setattr("tribler_udp_fix._asyncio._transport.COUNTERS", Counters())
 
     async def main():
         protocol = await endpoint()

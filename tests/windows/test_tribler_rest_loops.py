@@ -11,7 +11,7 @@ from communities import service
 from rest_service import names, run, tribler_like
 from udp import needs_pyipv8, only_on
 
-from tribler_udp_fix._ipv8._service import watchdog_of
+from tribler_udp_fix._watchdog._ipv8_service import watchdog_of
 
 pytestmark = [needs_pyipv8, only_on("3.10", "3.12")]
 

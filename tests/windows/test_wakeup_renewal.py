@@ -15,8 +15,8 @@ import pytest
 from udp import only_on
 from watched_loop import INJURIES, QUIET
 
-import tribler_udp_fix._wakeup as wakeup
-from tribler_udp_fix._wakeup import UnknownLoop, renew_wakeup, unknown_loop, wakeup_fault
+import tribler_udp_fix._asyncio._wakeup as wakeup
+from tribler_udp_fix._asyncio._wakeup import UnknownLoop, renew_wakeup, unknown_loop, wakeup_fault
 from tribler_udp_fix.testing._wakeup import wakeup_end, wakeup_reset
 
 pytestmark = only_on("3.8", "3.12", "3.13")

@@ -11,7 +11,7 @@ from watched import NEVER_QUIET, QUICK, new_endpoint, say, scene
 
 import tribler_udp_fix
 from tribler_udp_fix import EventKind, Settings, Watchdog
-from tribler_udp_fix._watchdog import _reader
+from tribler_udp_fix._asyncio import _reader
 from tribler_udp_fix.testing import (
     changed_addresses,
     clock_jump,
@@ -39,7 +39,7 @@ def test_a_reader_that_cannot_be_revived_is_followed_by_another_socket(run_both,
                 await it.until(lambda: it.status.rebinds and it.state == "healthy")
                 await it.hears()
 
-    from tribler_udp_fix._transport import Receiving
+    from tribler_udp_fix._asyncio._transport import Receiving
 
     run_both(main)
 

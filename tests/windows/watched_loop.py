@@ -8,7 +8,7 @@ import gc
 import threading
 from typing import Any, Callable, Iterator
 
-from tribler_udp_fix._wakeup import wakeup_fault
+from tribler_udp_fix._asyncio._wakeup import wakeup_fault
 from tribler_udp_fix.testing._wakeup import wakeup_cut, wakeup_end, wakeup_reset
 
 QUIET = 20  # turns: an idle loop takes one or two while it is watched; one that spins, thousands

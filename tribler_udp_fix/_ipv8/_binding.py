@@ -10,7 +10,7 @@ import socket
 import sys
 from typing import Any, Iterable, Tuple
 
-from tribler_udp_fix._icmp_errors import prevent_icmp_errors
+from tribler_udp_fix._asyncio._icmp_errors import prevent_icmp_errors
 
 SocketOption = Tuple[int, int, int]  # level, name, value: as setsockopt() takes them
 

@@ -6,7 +6,7 @@ import threading
 import weakref
 from typing import Any
 
-from tribler_udp_fix._errors import number_of
+from tribler_udp_fix._asyncio._errors import number_of
 
 _lock = threading.Lock()  # endpoints may be on event loops in several threads
 _errors: weakref.WeakKeyDictionary[Any, dict[int, int]] = weakref.WeakKeyDictionary()

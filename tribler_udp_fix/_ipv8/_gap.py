@@ -8,7 +8,7 @@ import contextlib
 import time
 from typing import Any
 
-from tribler_udp_fix._counters import COUNTERS
+from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._ipv8._binding import SocketOption
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from tribler_udp_fix._imports._modules import loaded_class
 from tribler_udp_fix._ipv8._names import (
     DISPATCHER,
     RUST,
     STATISTICS,
     TUNNEL,
     UDP,
-    loaded_class,
 )
-from tribler_udp_fix._patching import Shape
+from tribler_udp_fix._patching._patches import Shape
 
 # What a repair of a UDPEndpoint relies on, with its parameters.
 _RELIED_ON = {

@@ -8,8 +8,8 @@ import logging
 import socket
 from typing import Any
 
-from tribler_udp_fix._counters import COUNTERS
-from tribler_udp_fix._errors import number_of
+from tribler_udp_fix._asyncio._counters import COUNTERS
+from tribler_udp_fix._asyncio._errors import number_of
 from tribler_udp_fix._ipv8._binding import bound_socket, socket_options
 from tribler_udp_fix._ipv8._turns import one_at_a_time
 

@@ -16,13 +16,13 @@ import socket
 import time
 from typing import Any, Iterator
 
-from tribler_udp_fix._counters import COUNTERS
-from tribler_udp_fix._errors import ErrorClass, classify
+from tribler_udp_fix._asyncio._counters import COUNTERS
+from tribler_udp_fix._asyncio._errors import ErrorClass, classify
+from tribler_udp_fix._asyncio._rebound import EndpointGone, Rebound
 from tribler_udp_fix._ipv8._binding import SocketOption, new_socket, open_options, socket_options
 from tribler_udp_fix._ipv8._gap import Gap
 from tribler_udp_fix._ipv8._opening import make_transport
 from tribler_udp_fix._ipv8._turns import one_at_a_time
-from tribler_udp_fix._watchdog._leaf import EndpointGone, Rebound
 
 CLOSE_TIMEOUT = 1.0  # seconds to wait for the old transport's connection_lost()
 DRAINED = 1000  # datagrams, at most, that are taken from the old socket before it is closed

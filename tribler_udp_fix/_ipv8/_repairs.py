@@ -8,10 +8,19 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Callable, Dict, Tuple
 
+from tribler_udp_fix._imports._modules import loaded_class
 from tribler_udp_fix._ipv8._error_counts import count_error
-from tribler_udp_fix._ipv8._names import SERVICE, STATISTICS, TARGETS, TUNNEL, UDP, loaded_class
+from tribler_udp_fix._ipv8._names import STATISTICS, TARGETS, TUNNEL, UDP
 from tribler_udp_fix._ipv8._opening import open_endpoint
-from tribler_udp_fix._patching import Check, Inherited, OneOf, Patch, Repair, Shape, home_of
+from tribler_udp_fix._patching._patches import (
+    Check,
+    Inherited,
+    OneOf,
+    Patch,
+    Repair,
+    Shape,
+    home_of,
+)
 
 Args = Tuple[Any, ...]
 Kwargs = Dict[str, Any]
@@ -115,27 +124,8 @@ def _passes_on(cls: type, kept: dict[str, type]) -> tuple[Check, ...]:
     return (Shape(cls, "__getattribute__", ["self", "item"], ["AttributeError", "endpoint"]),)
 
 
-def _service_repair(cls: type, faults: Faults) -> Repair:
-    """The watchdog, attached when an instance has started and detached before it stops."""
-    from tribler_udp_fix._ipv8 import _service
-
-    shapes = (
-        Shape(cls, "start", ["self"], ["endpoint", "open"], coroutine=True),
-        OneOf(
-            (
-                Shape(cls, "stop", ["self", "stop_loop"], ["endpoint", "close"], coroutine=True),
-                Shape(cls, "stop", ["self"], ["endpoint", "close"], coroutine=True),
-            )
-        ),
-    )
-    how = "each IPv8 instance is watched, from its start to its stop"
-    patches = (Patch(cls, "start", _service.start), Patch(cls, "stop", _service.stop))
-    return Repair(how, faults, shapes, patches)
-
-
 _MAKERS: dict[str, Callable[[type, Faults], Repair]] = {
     UDP: _udp_repair,
     STATISTICS: _forwarding_repair,
     TUNNEL: _forwarding_repair,
-    SERVICE: _service_repair,
 }

@@ -10,8 +10,8 @@ import time
 from asyncio import sleep
 from typing import Any, NamedTuple
 
-from tribler_udp_fix._counters import COUNTERS
-from tribler_udp_fix._watchdog._leaf import EndpointGone
+from tribler_udp_fix._asyncio._counters import COUNTERS
+from tribler_udp_fix._asyncio._rebound import EndpointGone
 
 PATIENCE = 0.25  # seconds, in all, that a hand-over waits for the new socket to take datagrams
 

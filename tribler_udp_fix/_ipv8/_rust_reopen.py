@@ -19,14 +19,14 @@ import threading
 import time
 from typing import Any, Callable
 
-from tribler_udp_fix._counters import COUNTERS
+from tribler_udp_fix._asyncio._counters import COUNTERS
+from tribler_udp_fix._asyncio._rebound import EndpointGone, Rebound
 from tribler_udp_fix._ipv8._binding import bound_socket
 from tribler_udp_fix._ipv8._rebind import forget_lan_addresses
 from tribler_udp_fix._ipv8._rust_gap import RustGap
 from tribler_udp_fix._ipv8._rust_state import Memory, restore_routing, restore_settings, survived
 from tribler_udp_fix._ipv8._turns import one_at_a_time
 from tribler_udp_fix._settings import Settings
-from tribler_udp_fix._watchdog._leaf import EndpointGone, Rebound
 
 logger = logging.getLogger("tribler_udp_fix")
 

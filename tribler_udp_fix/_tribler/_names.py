@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tribler_udp_fix._ipv8._names import Target
+from tribler_udp_fix._imports._modules import Target
 
 # Tribler 8.0 to 8.4.
 SESSION = "tribler.core.session"

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from typing import Callable, Tuple
 
-from tribler_udp_fix._ipv8._names import loaded_class
-from tribler_udp_fix._patching import Check, Patch, Repair, Shape
+from tribler_udp_fix._imports._modules import loaded_class
+from tribler_udp_fix._patching._patches import Check, Patch, Repair, Shape
 from tribler_udp_fix._tribler import _version7, _version8
 from tribler_udp_fix._tribler._names import (
     COMPONENT,

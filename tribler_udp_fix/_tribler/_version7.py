@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Callable, Iterator
 
-from tribler_udp_fix._ipv8._names import loaded_class
+from tribler_udp_fix._imports._modules import loaded_class
 from tribler_udp_fix._tribler._docs import DocumentedEndpoint
 from tribler_udp_fix._tribler._gui import Gui
 from tribler_udp_fix._tribler._names import COMPONENT, REST_COMPONENT

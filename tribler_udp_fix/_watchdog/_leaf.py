@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Protocol
+from typing import Any, Callable, Protocol
 
-from tribler_udp_fix._watchdog._reader import Reading
-
-
-class EndpointGone(Exception):
-    """The endpoint was closed by its owner: there is nothing to rebind."""
-
-
-class Rebound(NamedTuple):
-    """A new socket. ``seconds`` is the time without one, the counts are datagrams."""
-
-    port: int
-    moved: bool
-    seconds: float
-    queued: int
-    lost: int
+from tribler_udp_fix._asyncio._reader import Reading
+from tribler_udp_fix._asyncio._rebound import Rebound
 
 
 class Leaf(Protocol):

@@ -7,7 +7,7 @@ import collections
 import weakref
 from typing import Any, Protocol
 
-from tribler_udp_fix._wakeup import renew_wakeup, wakeup_fault
+from tribler_udp_fix._asyncio._wakeup import renew_wakeup, wakeup_fault
 from tribler_udp_fix._watchdog._addresses import AddressWatch
 from tribler_udp_fix._watchdog._clocks import SleepClock
 from tribler_udp_fix._watchdog._events import EventKind, logger

@@ -9,10 +9,12 @@ import random
 import time
 from typing import Any, Iterator
 
+from tribler_udp_fix._asyncio._reader import Reading
+from tribler_udp_fix._asyncio._rebound import EndpointGone
 from tribler_udp_fix._settings import Settings
 from tribler_udp_fix._watchdog._events import Event, EventKind, Telling, logger
 from tribler_udp_fix._watchdog._hearing import Hearing
-from tribler_udp_fix._watchdog._leaf import EndpointGone, Leaf
+from tribler_udp_fix._watchdog._leaf import Leaf
 from tribler_udp_fix._watchdog._policy import (
     REBIND_TIMEOUT,
     Action,
@@ -22,7 +24,6 @@ from tribler_udp_fix._watchdog._policy import (
     State,
 )
 from tribler_udp_fix._watchdog._probe import Prober
-from tribler_udp_fix._watchdog._reader import Reading
 from tribler_udp_fix._watchdog._rebound import Rebound
 from tribler_udp_fix._watchdog._surroundings import Surroundings
 

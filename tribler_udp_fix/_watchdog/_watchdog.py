@@ -9,14 +9,14 @@ from typing import Any, Callable
 
 from tribler_udp_fix._ipv8._error_counts import errors_of
 from tribler_udp_fix._ipv8._leaves import leaves
-from tribler_udp_fix._ipv8._rust import RustLeaf
-from tribler_udp_fix._ipv8._udp import UdpLeaf
 from tribler_udp_fix._settings import Settings, current_settings
 from tribler_udp_fix._watchdog._events import Event, EventKind, Telling
 from tribler_udp_fix._watchdog._leaf import Leaf
 from tribler_udp_fix._watchdog._policy import REBIND_TIMEOUT, Input, State
 from tribler_udp_fix._watchdog._report import EndpointStatus, WatchdogStatus
+from tribler_udp_fix._watchdog._rust_leaf import RustLeaf
 from tribler_udp_fix._watchdog._surroundings import Surroundings, surroundings_of
+from tribler_udp_fix._watchdog._udp_leaf import UdpLeaf
 from tribler_udp_fix._watchdog._watch import Watch
 
 running: set[Watchdog] = set()

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import IO, Any, Mapping, NamedTuple, Sequence
 
-from tribler_udp_fix._startup import SWITCH
+from tribler_udp_fix._switch import SWITCH
 
 TIME_LIMIT = 90.0  # seconds past the time the peers need; a first start may lay the lab
 

@@ -16,7 +16,7 @@ import tribler_udp_fix
 from tribler_udp_fix.cli.console import NoRich, say
 from tribler_udp_fix.cli.pair import Pair, Target
 
-SERVICE = ["-u", "-m", "tribler_udp_fix._echo_service"]
+SERVICE = ["-u", "-m", "tribler_udp_fix._trials._echo_service"]
 CLONE = Path(tribler_udp_fix.__file__).resolve().parent.parent
 FRAME = 0.1  # seconds between two drawings
 PLAIN_STEP = 1.0  # seconds between two lines where nothing can be drawn over

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import tribler_udp_fix
 from tribler_udp_fix import _trials
 from tribler_udp_fix._faults import FAULTS
-from tribler_udp_fix._startup import OFF_VALUES, ON_VALUES, SWITCH
+from tribler_udp_fix._switch import OFF_VALUES, ON_VALUES, SWITCH
 from tribler_udp_fix.cli.console import NoRich, make_console, say
 from tribler_udp_fix.cli.run import PTH, pth_is_installed
 

@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Sequence
 
-from tribler_udp_fix import _sidecar
-from tribler_udp_fix._startup import SWITCH
+from tribler_udp_fix._startup import _sidecar
+from tribler_udp_fix._switch import SWITCH
 
 SECONDS = 60  # until an answer; a launcher that failed may show a window, and wait
 

@@ -13,7 +13,7 @@ import sys
 from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import Any, Callable, NamedTuple, NoReturn, Sequence
 
-from tribler_udp_fix import _startup
+from tribler_udp_fix import _startup, _switch
 from tribler_udp_fix.cli.parser import command_parsers
 
 PTH = "tribler_udp_fix.pth"
@@ -40,9 +40,9 @@ def main(words: Sequence[str], parser: argparse.ArgumentParser) -> int:
     """
     request = parse(list(words), command_parsers(parser)["run"])
     # For the program's child Pythons, before anything else can fail.
-    os.environ[_startup.SWITCH] = "1"
+    os.environ[_switch.SWITCH] = "1"
     if not request.quiet and not pth_is_installed():
-        _startup.warn(_NO_PTH)
+        _switch.warn(_NO_PTH)
     _startup.main()
     if request.is_module:
         return _run_module(request)

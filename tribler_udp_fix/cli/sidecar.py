@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import tribler_udp_fix
-from tribler_udp_fix import _sidecar
+from tribler_udp_fix._startup import _sidecar
 from tribler_udp_fix.cli import interpreters, probe
 from tribler_udp_fix.cli.files import beside, lay, put, remove, remove_if_free, require_free
 from tribler_udp_fix.cli.frozen import LAUNCHER, Installation
@@ -26,7 +26,7 @@ _MODULE = """\
 # Made by: tribler-udp-fix tribler install
 import sys
 sys.path.append({site!r})
-from tribler_udp_fix import _sidecar
+from tribler_udp_fix._startup import _sidecar
 """
 
 
@@ -88,7 +88,7 @@ class Sidecar(NamedTuple):
         if self.way == LAUNCHED:
             files += [places.folder / name for name, *_ in self.watched]
             files.append(places.lib / "__startup__.py")
-        return [*files, places.site / "tribler_udp_fix" / "_sidecar.py"]
+        return [*files, places.site / "tribler_udp_fix" / "_startup" / "_sidecar.py"]
 
 
 def places() -> Places:

@@ -9,7 +9,7 @@ from typing import Any, Iterator, NamedTuple
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
-from tribler_udp_fix._watchdog._reader import rearm
+from tribler_udp_fix._asyncio._reader import rearm
 from tribler_udp_fix.testing._seam import Call, hooked
 from tribler_udp_fix.testing._targets import is_over, not_reading
 

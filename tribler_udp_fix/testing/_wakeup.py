@@ -15,7 +15,7 @@ import struct
 import sys
 from typing import Any, Iterator
 
-from tribler_udp_fix._wakeup import (
+from tribler_udp_fix._asyncio._wakeup import (
     UnknownLoop,
     move_wakeup_fd,
     renew_wakeup,

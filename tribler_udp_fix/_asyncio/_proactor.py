@@ -14,14 +14,14 @@ from typing import Any, Callable
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
-from tribler_udp_fix._event_loop import EventLoopChoice
+from tribler_udp_fix._asyncio._event_loop import EventLoopChoice
+from tribler_udp_fix._asyncio._icmp_errors import prevent_icmp_errors
+from tribler_udp_fix._asyncio._operations import RECEIVES, receive, send, told_of_errors
+from tribler_udp_fix._asyncio._receive import ReceiveFuture
+from tribler_udp_fix._asyncio._transport import transport_class
 from tribler_udp_fix._faults import FAULTS
-from tribler_udp_fix._icmp_errors import prevent_icmp_errors
-from tribler_udp_fix._operations import RECEIVES, receive, send, told_of_errors
-from tribler_udp_fix._patching import Patch, Repair, Shape
-from tribler_udp_fix._receive import ReceiveFuture
+from tribler_udp_fix._patching._patches import Patch, Repair, Shape
 from tribler_udp_fix._settings import Settings
-from tribler_udp_fix._transport import transport_class
 
 _Loop: Any = proactor_events.BaseProactorEventLoop
 _Proactor: Any = windows_events.IocpProactor

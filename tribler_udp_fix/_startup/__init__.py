@@ -10,15 +10,14 @@ stderr; the program runs as it would have.
 import os
 import sys
 
+from tribler_udp_fix._imports._loader import leave
+from tribler_udp_fix._switch import OFF_VALUES, ON_VALUES, SWITCH, report, warn
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Optional, Sequence
-
-SWITCH = "TRIBLER_UDP_FIX"
-ON_VALUES = ("1", "true", "yes", "on")
-OFF_VALUES = ("", "0", "false", "no", "off")  # the line in the .pth names them, and stops there
 
 _ran = False
 _warned = False
@@ -53,7 +52,7 @@ def _repair_asyncio() -> None:
     if sys.modules.get("asyncio") is None:
         sys.meta_path.insert(0, AsyncioFinder())
     else:
-        from tribler_udp_fix._asyncio_import import install
+        from tribler_udp_fix._startup._asyncio_import import install
 
         install()
 
@@ -80,7 +79,7 @@ class AsyncioFinder:
         if fullname != "asyncio":
             return None
         try:
-            from tribler_udp_fix._asyncio_import import find_spec
+            from tribler_udp_fix._startup._asyncio_import import find_spec
         except Exception as exc:  # the program's import goes on without us
             self.leave()
             report(exc)
@@ -106,29 +105,3 @@ def _watch_imports(
         report(exc)
         return None
     return watch_imports(name, path, target)
-
-
-def leave(finder: object) -> bool:
-    """Take *finder* off ``sys.meta_path``; return whether it was there still."""
-    # A new list, not remove(): an import that is under way, in another thread or in a finder
-    # that imports something itself, iterates over this list and would skip one of its finders.
-    rest = [other for other in sys.meta_path if other is not finder]
-    was_there = len(rest) < len(sys.meta_path)
-    if was_there:
-        sys.meta_path = rest
-    return was_there
-
-
-def warn(message: str) -> None:
-    """Write one line to stderr; where there is no usable stderr (pythonw.exe has None), nothing."""
-    try:
-        sys.stderr.write(f"tribler_udp_fix: {message}\n")
-        sys.stderr.flush()
-    except Exception:  # a stream of the program's own may raise anything
-        pass  # nowhere to say it, and nothing that may stop the program
-
-
-def report(exc: Exception) -> None:
-    """Say in one line on stderr why the repairs are not on, and how to switch the hook off."""
-    reason = " ".join(f"{type(exc).__name__}: {exc}".split())
-    warn(f"the repairs are not on ({reason}). To switch this off, set {SWITCH}=0.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from tribler_udp_fix._errors import number_of
+from tribler_udp_fix._asyncio._errors import number_of
 
 
 class Counters:

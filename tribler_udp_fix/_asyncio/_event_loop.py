@@ -18,9 +18,17 @@ from asyncio import events, runners
 from typing import Any, Callable, Mapping, Sequence
 
 from tribler_udp_fix._faults import EVENT_LOOP
-from tribler_udp_fix._patching import Check, Exported, Inherited, Patch, Repair, Shape, home_of
-from tribler_udp_fix._repair_set import RepairSet, State
-from tribler_udp_fix._status import OFF
+from tribler_udp_fix._patching._patches import (
+    Check,
+    Exported,
+    Inherited,
+    Patch,
+    Repair,
+    Shape,
+    home_of,
+)
+from tribler_udp_fix._patching._repair_set import RepairSet
+from tribler_udp_fix._patching._states import OFF, State
 
 KEEP = "keep"
 

@@ -12,7 +12,7 @@ assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
 import _overlapped
 
-from tribler_udp_fix._errors import ERROR_MORE_DATA, WSAEMSGSIZE
+from tribler_udp_fix._asyncio._errors import ERROR_MORE_DATA, WSAEMSGSIZE
 
 _NULL = 0
 

@@ -111,10 +111,11 @@ def _find_dlls(installation: str) -> None:
 
 
 def _switch_on() -> None:
-    from tribler_udp_fix import _startup
+    from tribler_udp_fix._startup import main
+    from tribler_udp_fix._switch import SWITCH
 
-    os.environ.setdefault(_startup.SWITCH, "1")  # TRIBLER_UDP_FIX=0 still switches it off
-    _startup.main()
+    os.environ.setdefault(SWITCH, "1")  # TRIBLER_UDP_FIX=0 still switches it off
+    main()
 
 
 def _probe(name: str, installation: str, watched: "Watched") -> "NoReturn":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 
-from tribler_udp_fix._counters import COUNTERS
+from tribler_udp_fix._asyncio._counters import COUNTERS
 
 
 def prevent_icmp_errors(sock: socket.socket) -> None:
@@ -16,7 +16,7 @@ def prevent_icmp_errors(sock: socket.socket) -> None:
     """
     if sys.platform == "win32":
         try:
-            from tribler_udp_fix._winsock import switch_icmp_errors
+            from tribler_udp_fix._asyncio._winsock import switch_icmp_errors
 
             outcome = switch_icmp_errors(sock, on=False)
         except Exception as exc:  # best effort: a frozen program may have no ctypes

@@ -19,9 +19,9 @@ from typing import Any
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
-from tribler_udp_fix._budget import ErrorBudget
-from tribler_udp_fix._counters import COUNTERS
-from tribler_udp_fix._errors import (
+from tribler_udp_fix._asyncio._budget import ErrorBudget
+from tribler_udp_fix._asyncio._counters import COUNTERS
+from tribler_udp_fix._asyncio._errors import (
     ERROR_PORT_UNREACHABLE,
     WSAEMSGSIZE,
     ErrorClass,
@@ -29,15 +29,20 @@ from tribler_udp_fix._errors import (
     normalise,
     number_of,
 )
-from tribler_udp_fix._operations import (
+from tribler_udp_fix._asyncio._operations import (
     LARGEST_DATAGRAM,
     post,
     told_of_errors,
     whole_result,
     windows_error,
 )
-from tribler_udp_fix._reporting import TURN_DATAGRAMS, TURN_SECONDS, Reporting, SocketAddress
-from tribler_udp_fix._sending import Sending, SendingAtOnce
+from tribler_udp_fix._asyncio._reporting import (
+    TURN_DATAGRAMS,
+    TURN_SECONDS,
+    Reporting,
+    SocketAddress,
+)
+from tribler_udp_fix._asyncio._sending import Sending, SendingAtOnce
 
 # How long a receive that was cancelled, because it looked lost, may take to tell its outcome.
 LAST_CALL_SECONDS = 0.05

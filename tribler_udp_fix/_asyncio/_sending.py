@@ -12,9 +12,9 @@ from typing import Any
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
-from tribler_udp_fix._counters import COUNTERS
-from tribler_udp_fix._operations import complete_address, post_send
-from tribler_udp_fix._reporting import TURN_DATAGRAMS, Reporting, SocketAddress
+from tribler_udp_fix._asyncio._counters import COUNTERS
+from tribler_udp_fix._asyncio._operations import complete_address, post_send
+from tribler_udp_fix._asyncio._reporting import TURN_DATAGRAMS, Reporting, SocketAddress
 
 # asyncio counts this much for each queued datagram since 3.13, so that empty ones count too;
 # 3.13.0 to 3.13.5 never took it off again (gh-135444).

@@ -20,7 +20,7 @@ from asyncio.proactor_events import BaseProactorEventLoop
 from asyncio.selector_events import BaseSelectorEventLoop
 from typing import Any, Callable, NamedTuple
 
-from tribler_udp_fix._patching import Shape, first_mismatch
+from tribler_udp_fix._patching._patches import Shape, first_mismatch
 
 # Seconds until a replaced writing end is closed. A thread that was about to write to it must not
 # meet a closed handle: its number may by then be another socket's.

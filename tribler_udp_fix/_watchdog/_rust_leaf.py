@@ -11,12 +11,12 @@ import errno
 import logging
 from typing import Any, Callable
 
+from tribler_udp_fix._asyncio._reader import Reading
+from tribler_udp_fix._asyncio._rebound import Rebound
 from tribler_udp_fix._ipv8._rust_gap import RustGap
 from tribler_udp_fix._ipv8._rust_reopen import Reopener, can_be_reopened
 from tribler_udp_fix._ipv8._rust_state import no_panic
 from tribler_udp_fix._settings import Settings
-from tribler_udp_fix._watchdog._leaf import Rebound
-from tribler_udp_fix._watchdog._reader import Reading
 
 logger = logging.getLogger("tribler_udp_fix")
 

@@ -3,14 +3,16 @@
 # Neither "from __future__ import annotations" nor typing: the hook imports os and sys only.
 import os
 
-from tribler_udp_fix import _import_hook
-from tribler_udp_fix._startup import AsyncioFinder, report
+from tribler_udp_fix._imports import _loader
+from tribler_udp_fix._switch import report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Optional, Sequence
+
+    from tribler_udp_fix._startup import AsyncioFinder
 
 
 def install() -> None:
@@ -24,7 +26,7 @@ def install() -> None:
 
 
 def find_spec(
-    hook: AsyncioFinder,
+    hook: "AsyncioFinder",
     name: str,
     path: "Optional[Sequence[str]]",
     target: "Optional[ModuleType]",
@@ -35,4 +37,4 @@ def find_spec(
         if hook.leave() and succeeded:
             install()
 
-    return _import_hook.find_spec(hook, name, path, target, ran)
+    return _loader.find_spec(hook, name, path, target, ran)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Sequence, Tuple
+from typing import Sequence
 
-from tribler_udp_fix._patching import Repair, apply_all, first_mismatch
-from tribler_udp_fix._status import APPLIED, NOT_NEEDED, OFF, REFUSED
+from tribler_udp_fix._patching._patches import Repair, apply_all, first_mismatch
+from tribler_udp_fix._patching._states import APPLIED, NOT_NEEDED, OFF, REFUSED, State
 
 logger = logging.getLogger("tribler_udp_fix")
-
-State = Tuple[str, str]  # one of the states of RepairStatus, and the reason
 
 
 class RepairSet:

@@ -17,7 +17,7 @@ from typing import Any
 if sys.platform == "win32":
     from asyncio import proactor_events
 
-    from tribler_udp_fix._transport import Receiving
+    from tribler_udp_fix._asyncio._transport import Receiving
 
     _Proactor: Any = proactor_events._ProactorDatagramTransport  # type: ignore[attr-defined]
 

@@ -10,10 +10,10 @@ from typing import Any
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
-from tribler_udp_fix._budget import ErrorBudget
-from tribler_udp_fix._counters import COUNTERS
-from tribler_udp_fix._errors import WSAEMSGSIZE, ErrorClass, classify, number_of
-from tribler_udp_fix._operations import RECEIVES, receive_now, start, whole_result
+from tribler_udp_fix._asyncio._budget import ErrorBudget
+from tribler_udp_fix._asyncio._counters import COUNTERS
+from tribler_udp_fix._asyncio._errors import WSAEMSGSIZE, ErrorClass, classify, number_of
+from tribler_udp_fix._asyncio._operations import RECEIVES, receive_now, start, whole_result
 
 _OverlappedFuture: Any = windows_events._OverlappedFuture  # type: ignore[attr-defined]
 

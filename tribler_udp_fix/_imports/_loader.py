@@ -34,6 +34,17 @@ def find_spec(
     return None
 
 
+def leave(finder: object) -> bool:
+    """Take *finder* off ``sys.meta_path``; return whether it was there still."""
+    # A new list, not remove(): an import that is under way, in another thread or in a finder
+    # that imports something itself, iterates over this list and would skip one of its finders.
+    rest = [other for other in sys.meta_path if other is not finder]
+    was_there = len(rest) < len(sys.meta_path)
+    if was_there:
+        sys.meta_path = rest
+    return was_there
+
+
 def _finders_behind(hook: object) -> "List[Any]":
     """Return the finders that come after the hook: those before it have been asked already."""
     finders: List[Any] = list(sys.meta_path)

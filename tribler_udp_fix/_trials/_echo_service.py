@@ -168,7 +168,7 @@ def _print(**line: Any) -> None:
 
 def main() -> None:
     """The command line of the child process."""
-    parser = argparse.ArgumentParser(prog="python -m tribler_udp_fix._echo_service")
+    parser = argparse.ArgumentParser(prog="python -m tribler_udp_fix._trials._echo_service")
     parser.add_argument("--peers", type=int, default=120, help="datagrams to send")
     parser.add_argument("--seconds", type=float, default=4.0, help="time to send them in")
     arguments = parser.parse_args()

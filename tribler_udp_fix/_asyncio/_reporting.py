@@ -10,8 +10,8 @@ from typing import Any
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
-from tribler_udp_fix._counters import COUNTERS
-from tribler_udp_fix._errors import normalise
+from tribler_udp_fix._asyncio._counters import COUNTERS
+from tribler_udp_fix._asyncio._errors import normalise
 
 _Stock: Any = proactor_events._ProactorDatagramTransport  # type: ignore[attr-defined]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from tribler_udp_fix._asyncio._reader import Reading, reading_of, rearm
+from tribler_udp_fix._asyncio._rebound import Rebound
 from tribler_udp_fix._ipv8._gap import Gap
 from tribler_udp_fix._ipv8._rebind import Rebinder
 from tribler_udp_fix._settings import Settings
-from tribler_udp_fix._watchdog._leaf import Rebound
-from tribler_udp_fix._watchdog._reader import Reading, reading_of, rearm
 
 
 class UdpLeaf:
