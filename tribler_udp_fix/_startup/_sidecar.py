@@ -97,7 +97,8 @@ def _search_path(installation: str) -> "list[str]":
 
 
 def _site() -> str:
-    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return os.path.dirname(package)
 
 
 def _find_dlls(installation: str) -> None:
