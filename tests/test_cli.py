@@ -31,7 +31,9 @@ def environ(**variables: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("TRIBLER_UDP_FIX") and name not in unset
     }
-    return {**kept, "PYTHONPATH": str(ROOT), **variables}
+    # So that this Python's own name calls it: the path to it may be of any length.
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    return {**kept, "PYTHONPATH": str(ROOT), "PATH": path, **variables}
 
 
 def cli(*words: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Callable, NamedTuple
 
-from tribler_udp_fix.cli.parser import PROGRAM, build_parser, command_parsers
+from tribler_udp_fix.cli.invocation import PROGRAM
+from tribler_udp_fix.cli.parser import build_parser, command_parsers
 
 
 class Option(NamedTuple):

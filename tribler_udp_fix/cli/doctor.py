@@ -16,6 +16,7 @@ from tribler_udp_fix import _trials
 from tribler_udp_fix._faults import FAULTS
 from tribler_udp_fix._switch import OFF_VALUES, ON_VALUES, SWITCH
 from tribler_udp_fix.cli.console import NoRich, make_console, say
+from tribler_udp_fix.cli.invocation import program
 from tribler_udp_fix.cli.run import PTH, pth_is_installed
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _print(report: dict[str, Any]) -> None:
     for line in _reasons(report["trials"]):
         console.print(line)
     console.print(_conclusion(report))
-    console.print("For a bug report: tribler-udp-fix doctor --json")
+    console.print(f"For a bug report: {program()} doctor --json")
 
 
 def _switch_line(report: dict[str, Any]) -> str:
