@@ -22,6 +22,12 @@ def program() -> str:
     return f"{_python()} -m {MODULE}"
 
 
+def pip_install(package: str) -> str:
+    """What installs a package for the Python that runs this."""
+    python, module, _ = program().partition(f" -m {MODULE}")
+    return f"{python} -m pip install {package}" if module else f"pip install {package}"
+
+
 def as_called(text: str) -> str:
     """Help with each ``tribler-udp-fix`` in it as it was called.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import platform
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
 from tribler_udp_fix import __version__
 from tribler_udp_fix.cli import tribler_arguments
+from tribler_udp_fix.cli.arguments import Parser, allowed
 from tribler_udp_fix.cli.invocation import PROGRAM, WIDTH, as_called, program
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
@@ -95,7 +95,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; ``command`` is None when none was given."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program(),
         description=_DESCRIPTION,
         epilog=as_called(_EXAMPLES),
@@ -124,9 +124,7 @@ def check_command(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
     commands = command_parsers(parser)
     if words[0] in commands:
         return
-    close = difflib.get_close_matches(words[0], commands, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"commands are {', '.join(commands)}"
-    parser.error(f"there is no command {words[0]!r}: {hint}")
+    parser.error(f"there is no command {words[0]!r}: {allowed(words[0], commands)}")
 
 
 def command_parsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
