@@ -231,8 +231,10 @@ def _not_tried(report: dict[str, Any]) -> list[str]:
     return [
         f"IPv8's own can occur on every platform (pyipv8 {there}), and are not tried here:",
         *(f"  {fault}  {title}" for fault, title in titles.items()),
-        f"With {SWITCH}=1 they are repaired in a program that imports IPv8, and its endpoints are "
-        f"watched for {watched}.",
+        (
+            f"With {SWITCH}=1 they are repaired in a program that imports IPv8, and its endpoints "
+            f"are watched for {watched}."
+        ),
     ]
 
 
