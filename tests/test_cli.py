@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,9 @@ def environ(**variables: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("TRIBLER_UDP_FIX") and name not in unset
     }
-    return {**kept, "PYTHONPATH": str(ROOT), **variables}
+    # So that this Python's own name calls it: the path to it may be of any length.
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    return {**kept, "PYTHONPATH": str(ROOT), "PATH": path, **variables}
 
 
 def cli(*words: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -91,6 +94,7 @@ def test_an_unknown_command_gets_a_suggestion(word: str, hint: str) -> None:
         (["demo", "--peers", "ten"], "whole number from 10 to 1000"),
         (["demo", "--seconds", "nan"], "number from 1 to 60"),
         (["demo", "--jobs", "0"], "whole number from 1 to 6"),
+        (["demo", "--peers"], "N, datagrams sent to each service, 10 to 1000"),
         (["demo", "--plot", "heard.png"], "end in .svg"),
         (["demo", "--plot", "no-such-folder/heard.svg"], "there is no folder 'no-such-folder'"),
         (["completion", "tcsh"], "bash"),
@@ -99,6 +103,8 @@ def test_an_unknown_command_gets_a_suggestion(word: str, hint: str) -> None:
         (["run", "--verbose"], "-q, --quiet, -m"),
         (["tribler", "update"], "'install', 'uninstall', 'status'"),
         (["tribler", "install", "--dir"], "expected one argument"),
+        (["tribler"], "'install', 'uninstall', 'status'"),
+        (["completion"], "'bash', 'zsh', 'fish', 'powershell'"),
     ],
 )
 def test_a_bad_value_is_answered_with_what_is_allowed(words: list[str], allowed: str) -> None:
@@ -109,11 +115,49 @@ def test_a_bad_value_is_answered_with_what_is_allowed(words: list[str], allowed:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "wrong", "near", "known"),
+    [
+        ("--verison", "--verison", "--version", "--help, --version"),
+        ("demo --pears 5", "--pears", "--peers", "--peers, --seconds, --jobs"),
+        ("demo --pears=5", "--pears", "--peers", "--peers, --seconds, --jobs"),
+        ("doctor --jsn", "--jsn", "--json", "-h, --help, --json, --with-plugin"),
+        ("doctor now", "now", "", "-h, --help, --json, --with-plugin"),
+        ("run --quite x.py", "--quite", "--quiet", "-q, --quiet, -m"),
+        ("completion bsh", "bsh", "bash", "'bash', 'zsh', 'fish', 'powershell'"),
+        ("completion bash zsh", "zsh", "", "it takes SHELL"),
+        ("tribler instal", "instal", "install", "'install', 'uninstall', 'status'"),
+        ("tribler status --jsn", "--jsn", "--json", "--help, --json"),
+    ],
+)
+def test_a_wrong_word_is_answered_by_its_own_command_with_the_nearest_that_is_allowed(
+    words: str, wrong: str, near: str, known: str
+) -> None:
+    result = cli(*words.split())
+    assert (result.returncode, result.stdout) == (2, "")
+    usage, error = result.stderr.splitlines()[0], result.stderr.splitlines()[-1]
+    command = " ".join(word for word in words.split() if word in (*COMMANDS, "status"))
+    assert f"tribler_udp_fix {command}".strip() in usage
+    assert repr(wrong) in error
+    assert ("did you mean" in error) is bool(near)
+    assert not near or f"did you mean {near!r}? " in error
+    assert known in error
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="tests/windows/test_doctor.py has the others")
-def test_a_machine_without_a_proactor_is_healthy() -> None:
+def test_a_machine_without_a_proactor_is_healthy_and_told_which_faults_it_can_have() -> None:
     result = cli("doctor")
     assert (result.returncode, result.stderr) == (0, "")
-    assert "healthy: there is no ProactorEventLoop" in result.stdout
+    text = " ".join(result.stdout.split())
+    assert "healthy: there is no ProactorEventLoop" in text
+    assert "asyncio's own faults, F1 to F10, cannot occur" in text
+    _, can = text.split("can occur on every platform")
+    assert "F13 UDPEndpoint.open()" in can
+    assert "F15 listeners never reach" in can
+    assert "watched for F11 " in can
+    report = json.loads(cli("doctor", "--json").stdout)
+    assert [row["fault"] for row in report["not_tried"]] == ["F11", "F12", "F13", "F15"]
+    assert {trial["verdict"] for trial in report["trials"]} == {"absent"}
 
 
 def test_the_doctors_json_needs_no_rich_and_is_all_there_is_on_stdout() -> None:
@@ -130,10 +174,18 @@ def test_the_doctors_json_needs_no_rich_and_is_all_there_is_on_stdout() -> None:
     assert [trial["fault"] for trial in report["trials"]] == [f"F{n}" for n in range(1, 11)]
 
 
-def test_the_doctor_says_in_one_line_that_it_draws_with_rich() -> None:
+@pytest.mark.parametrize("words", [["doctor"], ["demo"]])
+@pytest.mark.parametrize("module", ["rich", "rich.progress_bar"])
+def test_what_is_drawn_with_rich_says_in_one_line_before_it_starts_that_there_is_none(
+    words: list[str], module: str
+) -> None:
     code = (
-        "import sys; sys.modules['rich'] = None\n"
-        "from tribler_udp_fix.cli import main; sys.exit(main(['doctor']))"
+        f"import sys; sys.modules[{module!r}] = None\n"
+        "from tribler_udp_fix import _trials\n"
+        "_trials.run_trials = None\n"
+        "from tribler_udp_fix.cli import demo, main\n"
+        "demo.find_targets = None\n"
+        f"sys.exit(main({words}))"
     )
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -142,7 +194,7 @@ def test_the_doctor_says_in_one_line_that_it_draws_with_rich() -> None:
         encoding="utf-8",
         timeout=60,
     )
-    assert result.returncode == 2
+    assert (result.returncode, result.stdout) == (2, "")
     assert "pip install rich" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
@@ -224,6 +276,19 @@ def test_every_command_and_option_is_in_every_completion_script(shell: str) -> N
                 assert written in script, (name, option)
 
 
+ACTIONS_THEN_OPTIONS = {
+    "bash": r"tribler\) words='install [a-z ]*-h ",
+    "zsh": r"tribler\)\n +entries=\('install'[^-\n]*\)\n.*\n +entries=\('-h",
+    "fish": r"from tribler' -k -a 'install [^-\n]*\n.*from tribler' -s h",
+    "powershell": r"'tribler' = @\('install'[^-\n]*'-h'",
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_completion_script_has_actions_before_options(shell: str) -> None:
+    assert re.search(ACTIONS_THEN_OPTIONS[shell], cli("completion", shell).stdout)
+
+
 @on_posix
 def test_the_bash_completion_parses_and_completes(tmp_path: Path) -> None:
     script = tmp_path / "completion.bash"
@@ -249,9 +314,13 @@ def test_the_bash_completion_parses_and_completes(tmp_path: Path) -> None:
 
     assert complete("d") == ["demo", "doctor"]
     assert complete("demo", "--p") == ["--python", "--peers", "--plot"]
-    assert complete("completion", "") == [*HELP, *SHELLS]
+    assert complete("completion", "") == [*SHELLS, *HELP]
     assert complete("run", "my") == ["my service.py"]
     assert complete("demo", "--plot", "my") == ["my service.py"]
     assert complete("demo", "--peers", "") == []
-    assert complete("tribler", "") == [*HELP, "--dir", "--json", "install", "uninstall", "status"]
+    offered = complete("tribler", "")
+    options = [word for word in offered if word.startswith("-")]
+    assert {*HELP, "--dir", "--json"} <= set(options)
+    assert {"install", "uninstall", "status"} <= set(offered)
+    assert offered[-len(options) :] == options  # actions first
     assert complete("tribler", "--dir", "my") == ["my service.py"]

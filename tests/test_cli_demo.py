@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import shutil
@@ -106,6 +107,36 @@ def test_the_picture_has_one_chart_for_each_python_with_a_line_for_each_run(
         heights = [float(point.split()[1]) for point in line.get("d", "")[1:].split("L")]
         assert heights == sorted(heights, reverse=True)
         assert heights[0] > heights[-1]
+
+
+def drawn(pairs: list[Pair], width: int) -> tuple[list[str], list[str]]:
+    """The lines of the table that is drawn while they run, and of the one at the end."""
+    from rich.console import Console
+
+    from tribler_udp_fix.cli import display
+
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    tables = (display._running_table(pairs, 24, width), display._result_table(pairs, width))
+    with console.capture() as capture:
+        console.print(tables[0])
+    running = capture.get().splitlines()
+    with console.capture() as capture:
+        console.print(tables[1])
+    return running, capture.get().splitlines()
+
+
+@pytest.mark.parametrize("width", [60, 79, 80])
+def test_its_tables_can_be_read_in_a_narrow_terminal(pairs: list[Pair], width: int) -> None:
+    for lines in drawn(pairs, width):
+        assert max(map(len, lines)) <= width
+        text = " ".join(" ".join(lines).split())
+        assert "\u2026" not in text  # nothing is cut off
+        headings = " ".join(" ".join(lines[:6]).split())
+        for heading in ("Python", "without", "with", "the plugin"):
+            assert heading in headings
+        for pair in pairs:
+            (row,) = [line for line in lines if f" {pair.version} " in f" {line} "]
+            assert "24/24" in row or "24 of 24" in row
 
 
 def test_a_child_that_fails_is_reported_with_its_last_line() -> None:

@@ -79,7 +79,7 @@ class Venv:
         _copy_source(self.source)
         self.sdist = self._build("sdist")
         self.wheel = self._build("wheel")
-        shutil.rmtree(self.source / "build")
+        shutil.rmtree(self.source / "build", ignore_errors=True)
 
     def run(self, command: list[str], **variables: str) -> str:
         """Return what *command* wrote, having asserted that it succeeded."""
@@ -105,9 +105,12 @@ class Venv:
         return self.run([self.python, "-m", "pip", "--disable-pip-version-check", *arguments])
 
     def _build(self, kind: str) -> Path:
+        pattern = {"sdist": "*.tar.gz", "wheel": "*.whl"}[kind]
+        if "RELEASE_DIST" in os.environ:  # the very files that are to be released
+            (given,) = (ROOT / os.environ["RELEASE_DIST"]).glob(pattern)
+            return given
         code = f"import os, setuptools.build_meta as b; os.chdir('source'); b.build_{kind}('..')"
         self.run([self.python, "-c", code])
-        pattern = {"sdist": "*.tar.gz", "wheel": "*.whl"}[kind]
         (built,) = self._folder.glob(pattern)
         return built
 

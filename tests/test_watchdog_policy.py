@@ -135,14 +135,44 @@ def test_an_endpoint_that_hears_is_never_rebound(limits, random, history):
 
 @given(LIMITS, RANDOM, HISTORY)
 def test_no_more_sockets_are_closed_in_any_hour_than_the_budget_has(limits, random, history):
-    subject, closed = policy(limits, random), []
+    subject = policy(limits, random)
+    closed: dict[bool, list[float]] = {False: [], True: []}
     bound = True
-    for now, _, action in live(subject, history * 3):
+    for now, event, action in live(subject, history * 3):
         if action is Action.REBIND and bound:
-            closed.append(now)
+            closed[event is Input.ASKED].append(now)
         bound = subject.bound
-    for start in closed:
-        assert sum(start <= at < start + HOUR for at in closed) <= limits.rebinds_per_hour
+    for times in closed.values():  # what is asked for has its own budget
+        for start in times:
+            assert sum(start <= at < start + HOUR for at in times) <= limits.rebinds_per_hour
+
+
+@given(LIMITS, RANDOM, HISTORY, st.integers(1, 50))
+def test_what_is_asked_for_takes_nothing_from_the_watchdogs_budget(limits, random, history, clicks):
+    subject = policy(limits, random)
+    now = after(subject, history)
+    _, seconds = heal(subject, now)
+    now += seconds
+    own, rebound = subject.may_rebind(now), 0
+    for _ in range(clicks):
+        if subject.feed(Input.ASKED, now) is Action.REBIND:
+            rebound += 1
+            subject.feed(Input.REBOUND, now)
+            subject.feed(Input.ANSWERED, now)
+        assert subject.state is State.HEALTHY
+    assert rebound <= limits.rebinds_per_hour
+    assert subject.may_rebind(now) is own
+
+
+def test_an_endpoint_that_dies_after_twenty_clicks_is_rebound_as_ever():
+    subject, now = policy(Limits(10.0, 1.0, 3, 0.0, 20, 60.0), 0.0), 0.0
+    for click in range(25):
+        now = 10.0 * click
+        asked = subject.feed(Input.ASKED, now)
+        assert asked is (Action.REBIND if click < 20 else Action.WAIT)
+        subject.feed(Input.REBOUND, now)
+        subject.feed(Input.ANSWERED, now)
+    assert subject.feed(Input.LOST, now) is Action.REBIND
 
 
 @given(LIMITS, RANDOM)

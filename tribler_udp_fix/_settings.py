@@ -103,7 +103,8 @@ class Settings:
     jitter: the share, at most, by which ``probe_after`` and each back-off are shortened at
         random, so that many endpoints do not act in step. 0 to 1.
     tick: seconds between looks at the loop, the clocks and each endpoint's read. 0.05 to 10.
-    rebinds_per_hour: sockets that may be closed for new ones, per endpoint. 0 to 3600.
+    rebinds_per_hour: sockets that may be closed for new ones, per endpoint, and as many again
+        where somebody asks for it. 0 to 3600.
     retry_cap: seconds between two tries, at most. 1 to 3600.
     max_socket_age: seconds after which a quiet endpoint gets a new socket; 0 is never. 60 to
         31,536,000.

@@ -14,6 +14,7 @@ from typing import Any, Callable, Coroutine, Iterator, TypeVar
 
 import tribler_udp_fix
 from tribler_udp_fix import EndpointStatus, Settings, Watchdog
+from tribler_udp_fix._tribler._origin import refusal
 from tribler_udp_fix._tribler._page import policy
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -149,7 +150,7 @@ class Service:
         if path == "health":
             status = self.call(lambda: tribler_udp_fix.status().as_dict())
             return 200, {**status, "versions": self.extra}
-        name = json.loads(body)["endpoint"] if body else None
+        name = json.loads(body).get("endpoint") if body else None
         endpoint = None
         if name is not None:
             found = [watch for watch in self.watchdog._watches if watch.name == name]
@@ -194,6 +195,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(200, "text/html; charset=utf-8", page.encode(), policy(page))
         elif not self._has_key(split.query):
             self._send(401, "application/json", b'{"error": "Unauthorized access"}')
+        elif method == "POST" and (refused := refusal(self.headers)):
+            error = {"error": {"handled": True, "message": str(refused)}}
+            self._send(refused.status, "application/json", json.dumps(error).encode())
         else:
             status, content = service.answer(name, body)
             self._send(status, "application/json", json.dumps(content).encode())

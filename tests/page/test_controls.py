@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import http.server
 import sys
-from typing import Any
+import threading
+from pathlib import Path
+from typing import Any, Iterator
 from urllib.parse import quote
 
 import pytest
@@ -100,6 +105,42 @@ def test_a_button_that_is_pressed_twice_acts_once_at_a_time(visit: Any) -> None:
         user.browser.press("Enter")
     user.reads("Reconnected: all can hear.")
     assert user.posts() == ["rebind"]
+
+
+# ---- other pages
+
+
+def test_a_page_at_another_port_of_this_machine_reconnects_nothing(
+    visit: Any, tmp_path: Path
+) -> None:
+    user = visit()
+    user.browser.send("Network.setCookie", name="api_key", value=quote(KEY), url=user.service.url)
+    target = user.service.url.replace("/ui", "/rebind")
+    with another_page(tmp_path) as address:
+        user.browser.go(address)
+        user.browser.run(
+            f"fetch({target!r}, {{method: 'POST', credentials: 'include', mode: 'no-cors'}})"
+        )
+    user.browser.urls.clear()
+    assert user.posts() == ["rebind"]
+    # The cookie went along: by it the page itself may.
+    user.opens("")
+    user.reads("Both connections can hear")
+    assert [user.service.watched(family).rebinds for family in ("IPv4", "IPv6")] == [0, 0]
+    user.tabs_to("Reconnect all")
+    user.browser.press("Enter")
+    user.reads("Reconnected: all can hear.")
+
+
+@contextlib.contextmanager
+def another_page(folder: Path) -> Iterator[str]:
+    """The address of a page at another port of this machine."""
+    (folder / "index.html").write_text("<!doctype html><link rel=icon href=data:,>")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
 
 
 # ---- the key

@@ -37,6 +37,8 @@ class Client:
         """One request: *body* is bytes, or goes as JSON; an underscore in a header is a hyphen."""
         what = {"data": body} if isinstance(body, bytes) else {"json": body}
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        if method == "POST":
+            headers.setdefault("Content-Type", "application/json")
         if key:
             headers["X-Api-Key"] = key
         url = self.address + path

@@ -176,6 +176,63 @@ def test_bad_input_is_400_with_the_field_the_value_and_what_is_allowed(path):
     run(main, CALM, both=False)
 
 
+@pytest.mark.parametrize("path", ["probe", "rebind"])
+def test_the_page_of_another_origin_may_ask_for_nothing(path):
+    own = "http://127.0.0.1:{port}"
+    others = [
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "http://localhost:{port}"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Sec_Fetch_Site": "same-site"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Origin": own, "Sec_Fetch_Site": "same-site"},
+        {"Origin": "http://127.0.0.1:1", "Sec_Fetch_Site": "same-origin"},
+    ]
+
+    async def main():
+        async with tribler_like() as (_, client):
+            port = client.address.rpartition(":")[2]
+
+            async def ask(headers):
+                told = {name: value.format(port=port) for name, value in headers.items()}
+                return await client.post(f"/udp-fix/{path}", **told)
+
+            for headers in others:
+                answer = await ask(headers)
+                assert answer.status == 403, headers
+                assert answer.error["field"] in ("Origin", "Sec-Fetch-Site")
+                assert "allowed is " in answer.error["message"]
+            endpoint = only((await client.get("/udp-fix/health")).json)
+            assert (endpoint["probes"]["sent"], endpoint["rebinds"]) == (0, 0)
+            for headers in ({"Origin": own, "Sec_Fetch_Site": "same-origin"}, {}):
+                assert (await ask(headers)).status == 200, headers
+
+    run(main, CALM, both=False)
+
+
+@pytest.mark.parametrize("path", ["probe", "rebind"])
+def test_what_is_not_declared_as_json_is_415(path):
+    async def main():
+        async with tribler_like() as (_, client):
+            for kind in (
+                "text/plain",
+                "application/x-www-form-urlencoded",
+                "application/jsonp",
+                "",
+            ):
+                answer = await client.post(f"/udp-fix/{path}", b"{}", Content_Type=kind)
+                assert (answer.status, answer.error["field"]) == (415, "Content-Type"), kind
+                message = f"Content-Type={kind!r}: allowed is application/json"
+                assert answer.error["message"] == message
+            endpoint = only((await client.get("/udp-fix/health")).json)
+            assert (endpoint["probes"]["sent"], endpoint["rebinds"]) == (0, 0)
+            kind = "Application/JSON; charset=utf-8"
+            assert (await client.post(f"/udp-fix/{path}", b"{}", Content_Type=kind)).status == 200
+
+    run(main, CALM, both=False)
+
+
 def test_a_body_that_is_not_encoded_as_it_says_is_400():
     async def main():
         async with tribler_like() as (_, client):
@@ -248,7 +305,7 @@ def test_swagger_documents_each_as_the_hosts_own():
                 "/udp-fix/ui": ["get"],
             }
             rebind = swagger["paths"]["/udp-fix/rebind"]["post"]
-            assert sorted(rebind["responses"]) == ["200", "400", "409"]
+            assert sorted(rebind["responses"]) == ["200", "400", "403", "409", "415"]
             assert [p["in"] for p in rebind["parameters"]] == ["body"]
             assert "UdpFixHealth" in swagger["definitions"]
 

@@ -241,7 +241,7 @@ def test_the_owner_may_close_and_open_it_while_it_has_no_socket(run_both):
     run_both(main)
 
 
-def test_no_more_rebinds_than_the_budget_has(run_both):
+def test_no_more_rebinds_than_the_budget_has_and_those_asked_for_have_their_own(run_both):
     async def main():
         settings = dataclasses.replace(QUICK, rebinds_per_hour=2)
         async with scene(settings=settings) as it:
@@ -249,10 +249,14 @@ def test_no_more_rebinds_than_the_budget_has(run_both):
             await it.watchdog.rebind()
             with pytest.raises(RuntimeError, match="rebinds_per_hour=2 is used up"):
                 await it.watchdog.rebind()
+            for rebinds in (3, 4):
+                with lost_completion(it.endpoint, until="rebind"):
+                    await it.until(lambda n=rebinds: it.status.rebinds == n)
+                await it.until(lambda: it.state == "healthy")
             with lost_completion(it.endpoint, until="rebind"):
                 await it.until(lambda: it.state == "backing off")
                 await asyncio.sleep(2)
-                assert it.status.rebinds == 2
+                assert it.status.rebinds == 4
             await it.until(lambda: it.state == "healthy")
 
     run_both(main)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -22,6 +23,7 @@ PACKAGING = (
     "tribler_udp_fix.pth",
 )
 PACKAGE = "tribler_udp_fix"
+GIVEN = "RELEASE_DIST"  # a folder with a wheel that is installed instead of the checkout's
 KEPT_WHEELS = 3
 
 
@@ -32,6 +34,9 @@ def install_locked(python: WindowsPython, site_packages: Path) -> None:
 
 def source_hash() -> str:
     """Tell one state of the project's sources, as far as a wheel has them, from another."""
+    given = _given()
+    if given is not None:
+        return places.digest(*_name_and_bytes(given))
     return places.digest(*(part for path in _sources() for part in _name_and_bytes(path)))
 
 
@@ -93,7 +98,16 @@ def _sources() -> list[Path]:
 
 
 def _name_and_bytes(path: Path) -> tuple[bytes, bytes]:
-    return str(path.relative_to(places.ROOT)).encode(), path.read_bytes()
+    return os.path.relpath(path, places.ROOT).encode(), path.read_bytes()
+
+
+def _given() -> Path | None:
+    if GIVEN not in os.environ:
+        return None
+    found = sorted((places.ROOT / os.environ[GIVEN]).glob("*.whl"))
+    if len(found) != 1:
+        raise LabError(f"{GIVEN}={os.environ[GIVEN]}: there must be one wheel, not {len(found)}")
+    return found[0]
 
 
 def _build(folder: Path) -> None:
@@ -101,6 +115,12 @@ def _build(folder: Path) -> None:
     places.WHEELS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=places.LAB) as scratch:
         copy, out = Path(scratch, "source"), Path(scratch, "wheel")
+        given = _given()
+        if given is not None:
+            out.mkdir()
+            shutil.copy(given, out)
+            out.rename(folder)
+            return
         for path in _sources():
             target = copy / path.relative_to(places.ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from tribler_udp_fix._tribler._origin import JSON
 from tribler_udp_fix._tribler._rest import HealthEndpoint
 
 
@@ -21,43 +22,47 @@ def document() -> None:
     """Tell aiohttp_apispec what each handler takes and returns."""
     from aiohttp_apispec import docs, json_schema
     from ipv8.REST.schema import schema
-    from marshmallow.fields import Boolean, Dict, Float, Integer, String
+    from marshmallow.fields import Boolean, Dict, Float, Integer, Raw, String
 
     endpoint = schema(
         UdpFixEndpoint={
             "name": (String, "the class and the address; what probe and rebind are told"),
             "endpoint": (String, "the class"),
-            "address": ([String], "the host and the port that it is bound to"),
+            "address": ([Raw], "the host and the port that it is bound to"),
             "state": (
                 String,
                 "healthy, quiet, suspect, re-arming, rebinding, backing off or unknown",
             ),
-            "seconds_in_state": Float,
-            "last_heard": (Float, "in seconds since the epoch, null for never"),
+            "seconds_in_state": (Float, "how long it has been in that state"),
+            "last_heard": Float(
+                allow_none=True,
+                metadata={"description": "in seconds since the epoch, null for never"},
+            ),
+            "bytes_heard": (Integer, "from peers, probes aside"),
             "probes": (Dict, "sent, answered, missed, late, forged and unsent"),
             "errors": (Dict, "the errors of its sockets, by Winsock number"),
-            "rearms": Integer,
-            "rebinds": Integer,
-            "failed_rebinds": Integer,
+            "rearms": (Integer, "how often it was made to read again"),
+            "rebinds": (Integer, "how often it got a new socket"),
+            "failed_rebinds": (Integer, "how often no socket was to be had, or it heard nothing"),
             "lost": (Integer, "datagrams that were not sent for want of a socket"),
         }
     )
     repair = schema(
         UdpFixRepair={
-            "fault": String,
-            "title": String,
+            "fault": (String, "its row in the catalogue"),
+            "title": (String, "what is repaired"),
             "state": (String, "applied, not needed, refused or off"),
-            "reason": String,
-            "issue": String,
+            "reason": (String, "why it is in that state"),
+            "issue": (String, "the CPython issue that tells of it, or none"),
         }
     )
     watchdog = schema(
         UdpFixWatchdog={
-            "endpoints": [endpoint],
+            "endpoints": ([endpoint], "those under watch"),
             "unwatched": ([String], "the classes of endpoints that are unknown"),
             "loop": (String, "the class of the event loop"),
             "lag": (Float, "by how many seconds its last look was late"),
-            "wakeups_renewed": Integer,
+            "wakeups_renewed": (Integer, "how often the loop got new wake-up sockets"),
             "history": ([Dict], "the newest events, oldest first"),
         }
     )
@@ -65,48 +70,57 @@ def document() -> None:
         UdpFixHealth={
             "at": (Float, "when this was, in seconds since the epoch"),
             "versions": (Dict, "of the plugin, Python, pyipv8, wrapt and Tribler"),
-            "python": String,
+            "python": (String, "the version"),
             "installed": (Boolean, "whether repairs are on"),
-            "settings": Dict,
-            "repairs": [repair],
+            "settings": (Dict, "each setting's value"),
+            "repairs": ([repair], "those that there are"),
             "counters": (Dict, "since the process started"),
-            "watchdogs": [watchdog],
+            "watchdogs": ([watchdog], "one for each IPv8 instance"),
         }
     )
-    error = schema(
-        UdpFixError={
-            "error": schema(
-                UdpFixErrorDetails={
-                    "handled": Boolean,
-                    "message": (String, "the field, its value, and what is allowed"),
-                    "field": String,
-                }
-            )
+    details = schema(
+        UdpFixErrorDetails={
+            "handled": (Boolean, "true: it is no crash"),
+            "message": (String, "the field, its value, and what is allowed"),
+            "field": (String, "what is not allowed: a field of the body, or a header"),
+            "value": (Raw, "its value; a list, an object or a fraction as text"),
+            "allowed": (Raw, "what is allowed, in words or as a list"),
         }
     )
-    outcome = schema(
-        UdpFixOutcome={
-            "accepted": ([String], "the endpoints that it was done for"),
-            "refused": (Dict, "those that it was not done for, each with the reason"),
-            "endpoints": [endpoint],
-        }
-    )
+    told = {
+        "accepted": ([String], "the endpoints that it was done for"),
+        "refused": (Dict, "those that it was not done for, each with the reason"),
+        "endpoints": ([endpoint], "how each is doing now"),
+    }
+    error = schema(UdpFixError={"error": details})
+    refused = schema(UdpFixRefused={"error": details, **told})
+    outcome = schema(UdpFixOutcome=told)
     request = schema(
         UdpFixRequest={"endpoint": (String, "one endpoint's name, as in health; left out: all")}
     )
     answers = {
-        200: {"schema": outcome},
+        200: {"schema": outcome, "description": "it was done for at least one endpoint"},
         400: {"schema": error, "description": "the body is not one that is allowed"},
-        409: {"schema": error, "description": "it was done for no endpoint; the reason"},
+        403: {"schema": error, "description": "the page of another origin asks"},
+        409: {"schema": refused, "description": "it was done for no endpoint; the reason"},
+        415: {"schema": error, "description": "the body is not declared as application/json"},
     }
     summaries: dict[str, tuple[str, dict[int, Any]]] = {
-        "get_health": ("Show how each UDP endpoint is doing.", {200: {"schema": health}}),
+        "get_health": (
+            "Show how each UDP endpoint is doing.",
+            {200: {"schema": health, "description": "how they do"}},
+        ),
         "post_probe": ("Probe one UDP endpoint, or all, now.", answers),
         "post_rebind": ("Give one UDP endpoint, or all, a new socket at its port.", answers),
-        "get_ui": ("A page that shows the health of the UDP endpoints.", {}),
+        "get_ui": (
+            "A page that shows the health of the UDP endpoints.",
+            {200: {"description": "the page"}},
+        ),
     }
     for name, (summary, responses) in summaries.items():
         handler = getattr(HealthEndpoint, name)
+        more = {"produces": ["text/html" if name == "get_ui" else JSON]}
         if name.startswith("post"):
             json_schema(request)(handler)
-        docs(tags=["UDP endpoints"], summary=summary, responses=responses)(handler)
+            more["consumes"] = [JSON]
+        docs(tags=["UDP endpoints"], summary=summary, responses=responses, **more)(handler)

@@ -7,6 +7,7 @@ from typing import Any, Awaitable, Callable, Sequence
 
 from tribler_udp_fix._tribler import _health
 from tribler_udp_fix._tribler._body import LIMIT, BadBody, chosen
+from tribler_udp_fix._tribler._origin import refusal
 from tribler_udp_fix._tribler._page import page
 
 logger = logging.getLogger("tribler_udp_fix")
@@ -74,20 +75,24 @@ class HealthEndpoint:
         return self._web.Response(text=html, content_type="text/html", headers=headers)
 
     async def _operate(self, request: Request, operation: Operation) -> Response:
+        refused = refusal(request.headers)
+        if refused is not None:
+            status, field, value, allowed = refused
+            return self._error(status, str(refused), field=field, value=value, allowed=allowed)
         try:
             names = chosen(await self._read(request), _health.endpoint_names())
         except BadBody as exc:
             return self._error(400, str(exc), field=exc.field, value=exc.value, allowed=exc.allowed)
         if not names:
             return self._error(409, _NOT_WATCHED)
-        refused = await operation(names)
+        failed = await operation(names)
         outcome = {
-            "accepted": [name for name in names if name not in refused],
-            "refused": refused,
+            "accepted": [name for name in names if name not in failed],
+            "refused": failed,
             "endpoints": _health.endpoints(names),
         }
         if not outcome["accepted"]:
-            return self._error(409, "; ".join(refused.values()), **outcome)
+            return self._error(409, "; ".join(failed.values()), **outcome)
         return self._json(outcome)
 
     async def _guarded(

@@ -180,6 +180,7 @@ class Policy:
         self._unsent = False
         self._retries = 0
         self._rebinds: collections.deque[float] = collections.deque()
+        self._asked: collections.deque[float] = collections.deque()
         self.deadline = now + self._delay(Action.WAIT)
 
     def feed(self, event: Input, now: float) -> Action:
@@ -194,19 +195,22 @@ class Policy:
             if now >= self.deadline:
                 self.deadline = now + self._delay(Action.WAIT)
             return Action.WAIT
-        self._enter(row, now)
+        self._enter(row, event, now)
         return row.action
 
-    def may_rebind(self, now: float) -> bool:
+    def may_rebind(self, now: float, asked: bool = False) -> bool:
         """Whether closing the socket is allowed and within the hour's budget.
 
-        Where there is no socket there is none to close: only the back-off bounds those tries.
+        What is *asked* for has a budget of its own, of the same size: somebody who clicks again and
+        again must not leave a deaf endpoint without a new socket for an hour. Where there is no
+        socket there is none to close: only the back-off bounds those tries.
         """
         if not self.limits.rebinds:
             return False
-        while self._rebinds and now - self._rebinds[0] >= HOUR:
-            self._rebinds.popleft()
-        return not self.bound or len(self._rebinds) < self.limits.rebinds_per_hour
+        spent = self._asked if asked else self._rebinds
+        while spent and now - spent[0] >= HOUR:
+            spent.popleft()
+        return not self.bound or len(spent) < self.limits.rebinds_per_hour
 
     def _note(self, event: Input) -> None:
         self._unsent = event is Input.UNSENT
@@ -225,12 +229,12 @@ class Policy:
         holds: dict[When, Callable[[], bool]] = {
             When.ALWAYS: lambda: True,
             When.ENOUGH: lambda: self.misses >= (1 if self._alert else self.limits.probe_misses),
-            When.MAY_REBIND: lambda: self.may_rebind(now),
+            When.MAY_REBIND: lambda: self.may_rebind(now, event is Input.ASKED),
             When.BOUND: lambda: self.bound,
         }
         return next((row for row in _INDEX.get((self.state, event), ()) if holds[row.when]()), None)
 
-    def _enter(self, row: Row, now: float) -> None:
+    def _enter(self, row: Row, event: Input, now: float) -> None:
         if row.then is State.HEALTHY:
             self._alert = False
             self._retries = 0
@@ -238,7 +242,7 @@ class Policy:
             self.misses = 0
         if row.action is Action.REBIND:
             if self.bound:
-                self._rebinds.append(now)
+                (self._asked if event is Input.ASKED else self._rebinds).append(now)
             self.bound = False
         self.state = row.then
         self.deadline = now + self._delay(row.action)

@@ -120,14 +120,15 @@ class Watchdog:
         """Give *endpoint*, or each, a new socket at the same port, and wait for the proof.
 
         Raises RuntimeError, and does nothing, where that is not allowed: ``rebinds_per_hour`` is
-        used up, or it is a Rust endpoint and ``rebind_rust`` is off. ValueError: as ``probe()``.
+        used up, of which what is asked for has a budget of its own, or it is a Rust endpoint and
+        ``rebind_rust`` is off. ValueError: as ``probe()``.
         Returns when each is proved, or has failed and goes on trying, or when the watchdog is
         stopped; ``status()`` tells.
         """
         chosen = self._chosen(endpoint)
         now = asyncio.get_running_loop().time()
         for watch in chosen:
-            if not watch.policy.may_rebind(now):
+            if not watch.policy.may_rebind(now, asked=True):
                 why = (
                     f"rebinds_per_hour={self._settings.rebinds_per_hour} is used up"
                     if watch.leaf.rebinds

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Callable, NamedTuple
 
-from tribler_udp_fix.cli.parser import PROGRAM, build_parser, command_parsers
+from tribler_udp_fix.cli.invocation import PROGRAM
+from tribler_udp_fix.cli.parser import build_parser, command_parsers
 
 
 class Option(NamedTuple):
@@ -75,7 +76,7 @@ def bash(commands: list[Command]) -> str:
     """For bash: the command's words, and file names where one can follow."""
     top, *rest = commands
     cases = "".join(
-        f"        {each.name}) words={_single(' '.join([*each.options, *each.words]))}; "
+        f"        {each.name}) words={_single(' '.join([*each.words, *each.options]))}; "
         f"files={int(each.takes_file)};;\n"
         for each in rest
     )
@@ -99,7 +100,9 @@ _tribler_udp_fix() {{
         *) IFS=$'\\n'; COMPREPLY=($(compgen -f -- "$current"));;
     esac
 }}
-complete -o filenames -F _tribler_udp_fix {PROGRAM}
+# In this order where bash, from 4.4 on, does not have to sort.
+complete -o filenames -o nosort -F _tribler_udp_fix {PROGRAM} 2>/dev/null ||
+    complete -o filenames -F _tribler_udp_fix {PROGRAM}
 """
 
 
@@ -137,10 +140,12 @@ compdef _tribler_udp_fix {PROGRAM}
 
 
 def _zsh_options(command: Command) -> str:
-    entries = [f"{name}:{option.help}" for name, option in command.options.items()]
-    entries += command.words
-    lines = f"            entries=({' '.join(_single(entry) for entry in entries)})\n"
-    lines += "            _describe option entries\n"
+    options = [f"{name}:{option.help}" for name, option in command.options.items()]
+    lines = ""
+    for what, entries in (("word", command.words), ("option", options)):  # groups in this order
+        if entries:
+            lines += f"            entries=({' '.join(map(_single, entries))})\n"
+            lines += f"            _describe -V -t {what}s {what} entries\n"
     return lines + ("            _files\n" if command.takes_file else "")
 
 
@@ -155,8 +160,9 @@ def fish(commands: list[Command]) -> str:
         here = f"complete -c {PROGRAM} -n '__fish_seen_subcommand_from {each.name}'"
         if each.takes_file:
             lines.append(f"{here} -F")
+        if each.words:
+            lines.append(f"{here} -k -a {_fish_quote(' '.join(each.words))}")  # -k: in this order
         lines += [_fish_option(here, name, option) for name, option in each.options.items()]
-        lines += [f"{here} -a {word}" for word in each.words]
     return "\n".join(lines) + "\n"
 
 
@@ -170,7 +176,7 @@ def powershell(commands: list[Command]) -> str:
     """For PowerShell, on Windows and elsewhere."""
     top, *rest = commands
     table = "".join(
-        f"        {_ps_quote(each.name)} = @({_ps_list([*each.options, *each.words])})\n"
+        f"        {_ps_quote(each.name)} = @({_ps_list([*each.words, *each.options])})\n"
         for each in rest
     )
     return f"""\

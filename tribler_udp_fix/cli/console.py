@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from typing import TYPE_CHECKING, TextIO
+
+from tribler_udp_fix.cli.invocation import pip_install
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_WIDTH = 80
+DRAWN_WITH = ("box", "console", "live", "progress_bar", "table", "text")  # modules of rich
 
 
 class NoRich(Exception):
     """rich is not installed; the text says what to do."""
 
 
-def make_console(stream: TextIO) -> Console:
-    """A console that draws on the stream: without colour in a pipe or under NO_COLOR.
-
-    Raises NoRich.
-    """
+def require_rich() -> None:
+    """Raise NoRich, before anything is done whose result could not be drawn."""
     try:
-        from rich.console import Console
+        for name in DRAWN_WITH:
+            importlib.import_module(f"rich.{name}")
     except ImportError as exc:
-        raise NoRich(f"drawing needs rich (pip install rich): {exc}; --json does not") from None
+        raise NoRich(
+            f"drawing needs rich ({pip_install('rich')}): {exc}; --json does not"
+        ) from None
+
+
+def make_console(stream: TextIO) -> Console:
+    """A console that draws on the stream: without colour in a pipe or under NO_COLOR."""
+    from rich.console import Console
+
     return Console(
         file=stream,
         width=None if stream.isatty() else _pipe_width(),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 import tribler_udp_fix
-from tribler_udp_fix.cli.console import NoRich, say
+from tribler_udp_fix.cli.console import NoRich, require_rich, say
 from tribler_udp_fix.cli.pair import Pair, Target
 
 SERVICE = ["-u", "-m", "tribler_udp_fix._trials._echo_service"]
@@ -29,6 +29,8 @@ class CannotRun(Exception):
 def main(arguments: argparse.Namespace) -> int:
     """Run the demonstration; returns the exit status that the help describes."""
     try:
+        if not arguments.json:
+            require_rich()
         targets = find_targets(arguments.python)
         pairs = [Pair(target) for target in targets]
         with _view(arguments, pairs) as update:

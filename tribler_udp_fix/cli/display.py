@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tribler_udp_fix.cli.pair import Pair
 
 SILENCE = 0.8  # seconds without a datagram, while peers send, that look like deafness
+ROOMY = 80  # columns for every column of the tables; with fewer there are no bars, and less space
 
 
 @contextlib.contextmanager
@@ -31,13 +32,13 @@ def live(stream: TextIO, pairs: list[Pair], peers: int) -> Iterator[Callable[[],
         yield lambda: None
         return
     with Live(console=console, auto_refresh=False, transient=True) as drawing:
-        yield lambda: drawing.update(_running_table(pairs, peers), refresh=True)
+        yield lambda: drawing.update(_running_table(pairs, peers, console.width), refresh=True)
 
 
 def print_result(pairs: list[Pair]) -> None:
     """The table at the end and what it amounts to, on stdout."""
     console = make_console(sys.stdout)
-    console.print(_result_table(pairs))
+    console.print(_result_table(pairs, console.width))
     for pair in pairs:
         for child in pair.children:
             if child.failure is not None:
@@ -46,7 +47,7 @@ def print_result(pairs: list[Pair]) -> None:
     console.print(_summary(pairs))
 
 
-def _table(title: str, expand: bool) -> Table:
+def _table(title: str, expand: bool, width: int) -> Table:
     return Table(
         title=title,
         title_style="bold",
@@ -54,19 +55,24 @@ def _table(title: str, expand: bool) -> Table:
         box=box.SIMPLE_HEAD,
         expand=expand,
         pad_edge=False,
-        padding=(0, 1),
+        padding=(0, 1 if width >= ROOMY else 0),
     )
 
 
-def _running_table(pairs: list[Pair], peers: int) -> Table:
-    table = _table("An echo service whose peers depart: datagrams heard of those sent", True)
+def _running_table(pairs: list[Pair], peers: int, width: int) -> Table:
+    table = _table("An echo service whose peers depart: datagrams heard", True, width)
     table.add_column("Python", no_wrap=True)
+    bars = width >= ROOMY
     for side in ("without\nthe plugin", "with\nthe plugin"):
-        table.add_column(side, ratio=1)
-        table.add_column("heard", justify="right", no_wrap=True)
-        table.add_column("last heard", justify="right", no_wrap=True)
+        if bars:
+            table.add_column(side, ratio=1)
+        table.add_column("heard" if bars else side, justify="right", no_wrap=True)
+        table.add_column("last heard" if bars else "last\nheard", justify="right", no_wrap=True)
     for pair in pairs:
-        table.add_row(pair.version, *_side(pair.without, peers), *_side(pair.protected, peers))
+        sides = [
+            _side(child, peers)[0 if bars else 1 :] for child in (pair.without, pair.protected)
+        ]
+        table.add_row(pair.version, *sides[0], *sides[1])
     return table
 
 
@@ -85,13 +91,13 @@ def _side(child: Child | None, peers: int) -> list[RenderableType]:
     return [bar, f"{child.heard}/{child.sent}", Text(when, "bold red" if deaf else "")]
 
 
-def _result_table(pairs: list[Pair]) -> Table:
-    table = _table("Datagrams heard, and errors reported to the service", False)
+def _result_table(pairs: list[Pair], width: int) -> Table:
+    table = _table("Datagrams heard, and errors reported to the service", False, width)
     table.add_column("Python", no_wrap=True)
-    table.add_column("without the plugin", justify="right", no_wrap=True)
-    table.add_column("errors", justify="right", no_wrap=True)
-    table.add_column("with the plugin", justify="right", no_wrap=True)
-    table.add_column("errors", justify="right", no_wrap=True)
+    for side in ("without", "with"):
+        plugin = " the plugin" if width >= ROOMY else "\nthe plugin"
+        table.add_column(side + plugin, justify="right", no_wrap=True)
+        table.add_column("errors", justify="right", no_wrap=True)
     table.add_column("result", no_wrap=True)
     for pair in pairs:
         table.add_row(pair.version, *_heard(pair.without), *_heard(pair.protected), _verdict(pair))

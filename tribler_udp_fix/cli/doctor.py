@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import tribler_udp_fix
 from tribler_udp_fix import _trials
-from tribler_udp_fix._faults import FAULTS
+from tribler_udp_fix._faults import FAULTS, IPV8_FAULTS
 from tribler_udp_fix._switch import OFF_VALUES, ON_VALUES, SWITCH
-from tribler_udp_fix.cli.console import NoRich, make_console, say
+from tribler_udp_fix.cli.console import NoRich, make_console, require_rich, say
+from tribler_udp_fix.cli.invocation import program
 from tribler_udp_fix.cli.run import PTH, pth_is_installed
 
 if TYPE_CHECKING:
@@ -23,24 +24,28 @@ if TYPE_CHECKING:
 
 HEALTHY, EXPOSED, UNDECIDED = 0, 1, 2
 
+WATCHED_FAULTS = ("F11", "F12")  # of no library's code: the watchdog finds them
+
 _VERDICTS = {HEALTHY: "healthy", EXPOSED: "exposed", UNDECIDED: "could not tell"}
 _STYLES = {"healthy": "green", "suffers": "bold red", "unknown": "yellow", "absent": "dim"}
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Try every fault and print what was found; returns the exit status that the help describes."""
+    if not arguments.json:
+        try:
+            require_rich()
+        except NoRich as exc:
+            say(str(exc))
+            return UNDECIDED
     if arguments.with_plugin:
         tribler_udp_fix.install(tribler_udp_fix.Settings.from_environ(os.environ))
     report = examine()
     status: int = report["exit_status"]
     if arguments.json:
         print(json.dumps(report, indent=2))
-        return status
-    try:
+    else:
         _print(report)
-    except NoRich as exc:
-        say(str(exc))
-        return UNDECIDED
     return status
 
 
@@ -63,6 +68,16 @@ def examine() -> dict[str, Any]:
             }
             for outcome in outcomes
         ],
+        "not_tried": [
+            {
+                "fault": fault.id,
+                "title": fault.title,
+                "issue": fault.issue,
+                "repair": repairs[fault.id].state,
+                "reason": repairs[fault.id].reason,
+            }
+            for fault in IPV8_FAULTS.values()
+        ],
         "status": tribler_udp_fix.status().as_dict(),
     }
 
@@ -83,6 +98,7 @@ def surroundings() -> dict[str, Any]:
         "system": _system(),
         "wrapt": _version("wrapt"),
         "rich": _version("rich"),
+        "pyipv8": _version("pyipv8"),
         "event_loop": _event_loop(),
         "event_loop_policy": _policy(),
         "variables": {
@@ -148,16 +164,20 @@ def _print(report: dict[str, Any]) -> None:
     )
     console.print(_switch_line(report))
     if not hasattr(asyncio, "ProactorEventLoop"):
+        faults = [trial["fault"] for trial in report["trials"]]
         console.print(
             f"healthy: there is no ProactorEventLoop on {platform.system()}, "
-            "so none of the faults can occur"
+            f"so asyncio's own faults, {faults[0]} to {faults[-1]}, cannot occur"
         )
-        return
-    console.print(_table(report["trials"]))
-    for line in _reasons(report["trials"]):
-        console.print(line)
-    console.print(_conclusion(report))
-    console.print("For a bug report: tribler-udp-fix doctor --json")
+        for line in _not_tried(report):
+            console.print(line)
+    else:
+        console.print(_table(report["trials"]))
+        for line in _reasons(report["trials"]):
+            console.print(line)
+        console.print(_conclusion(report))
+    # To be copied: in one line, however long the path to Python is.
+    console.print(f"For a bug report: {program()} doctor --json", soft_wrap=True)
 
 
 def _switch_line(report: dict[str, Any]) -> str:
@@ -201,6 +221,21 @@ def _reasons(trials: list[dict[str, Any]]) -> list[str]:
     for trial in trials:
         faults.setdefault((trial["repair"], trial["reason"]), []).append(trial["fault"])
     return [f"{', '.join(ids)} {state}: {reason}" for (state, reason), ids in faults.items()]
+
+
+def _not_tried(report: dict[str, Any]) -> list[str]:
+    """The faults that are not asyncio's: what IPv8 has on every platform, and what is watched."""
+    titles = {row["fault"]: row["title"] for row in report["not_tried"]}
+    watched = " and ".join(f"{fault} ({titles.pop(fault)})" for fault in WATCHED_FAULTS)
+    there = report["pyipv8"] or "is not installed"
+    return [
+        f"IPv8's own can occur on every platform (pyipv8 {there}), and are not tried here:",
+        *(f"  {fault}  {title}" for fault, title in titles.items()),
+        (
+            f"With {SWITCH}=1 they are repaired in a program that imports IPv8, and its endpoints "
+            f"are watched for {watched}."
+        ),
+    ]
 
 
 def _conclusion(report: dict[str, Any]) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import platform
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
 from tribler_udp_fix import __version__
 from tribler_udp_fix.cli import tribler_arguments
+from tribler_udp_fix.cli.arguments import Parser, allowed
+from tribler_udp_fix.cli.invocation import PROGRAM, WIDTH, as_called, program
 
-PROGRAM = "tribler-udp-fix"
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
 _DESCRIPTION = """\
@@ -95,10 +95,10 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; ``command`` is None when none was given."""
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
+    parser = Parser(
+        prog=program(),
         description=_DESCRIPTION,
-        epilog=_EXAMPLES,
+        epilog=as_called(_EXAMPLES),
         formatter_class=_Help,
         allow_abbrev=False,
     )
@@ -124,9 +124,7 @@ def check_command(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
     commands = command_parsers(parser)
     if words[0] in commands:
         return
-    close = difflib.get_close_matches(words[0], commands, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"commands are {', '.join(commands)}"
-    parser.error(f"there is no command {words[0]!r}: {hint}")
+    parser.error(f"there is no command {words[0]!r}: {allowed(words[0], commands)}")
 
 
 def command_parsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -142,7 +140,8 @@ def _add_command(commands: Any, name: str, summary: str, text: str, examples: st
         name,
         help=summary,
         description=text,
-        epilog=examples,
+        # Of this command line, a shell completes the installed command only.
+        epilog=examples if name == "completion" else as_called(examples),
         formatter_class=_Help,
         allow_abbrev=False,
     )
@@ -204,7 +203,9 @@ def _add_doctor(commands: Any) -> None:
 
 def _add_run(commands: Any) -> None:
     run = _add_command(commands, "run", "a program with the plugin on", _RUN, _RUN_EXAMPLES)
-    run.usage = f"{PROGRAM} run [-h] [-q] [--] (SCRIPT | -m MODULE) [args ...]"
+    called, rest = f"{program()} run", "[-h] [-q] [--] (SCRIPT | -m MODULE) [args ...]"
+    narrow = len(f"usage: {called} {rest}") <= WIDTH
+    run.usage = f"{called} {rest}" if narrow else f"{called}\n       {rest}"
     run.add_argument(
         "-q",
         "--quiet",

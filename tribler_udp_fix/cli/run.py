@@ -14,6 +14,7 @@ from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import Any, Callable, NamedTuple, NoReturn, Sequence
 
 from tribler_udp_fix import _startup, _switch
+from tribler_udp_fix.cli.arguments import allowed
 from tribler_udp_fix.cli.parser import command_parsers
 
 PTH = "tribler_udp_fix.pth"
@@ -64,7 +65,8 @@ def parse(words: list[str], parser: argparse.ArgumentParser) -> Request:
             if word != "--":
                 words.insert(0, word)
         else:
-            parser.error(f"there is no option {word!r}: allowed are -q, --quiet, -m and --help")
+            options = ("-q", "--quiet", "-m", "-h", "--help")
+            parser.error(f"there is no option {word!r}: {allowed(word, options)}")
     if not words:
         parser.error("name a script, or -m and a module")
     word = words.pop(0)

@@ -132,7 +132,9 @@ async def suffer(http: Client, ipv8: Any) -> dict[str, Any]:
         await until(http, lambda e: e["rebinds"] == 1 and e["state"] == "healthy")
     healed = [kwargs for topic, kwargs in heard if topic == "udp_fix_health"]
     popups_when_healed = [kwargs for topic, kwargs in heard if topic == "tribler_exception"]
-    refused = await http.post(f"{PREFIX}/rebind")
+    foreign = await http.post(f"{PREFIX}/rebind", Origin="http://127.0.0.1:1")
+    undeclared = await http.post(f"{PREFIX}/rebind", b"", Content_Type="text/plain")
+    asked = [await http.post(f"{PREFIX}/rebind") for _ in range(2)]
     with lost_completion(leaf, until="rebind"):
         await until(http, lambda e: e["state"] == "backing off")
         await asyncio.sleep(3 * LASTING)
@@ -146,7 +148,9 @@ async def suffer(http: Client, ipv8: Any) -> dict[str, Any]:
         "tribler": [r["state"] for r in health["repairs"] if r["fault"] == "tribler"],
         "steps": [(e["kind"], e["state"]) for e in healed],
         "popups when healed": popups_when_healed,
-        "rebind past the budget": refused.status,
+        "rebind of another origin": (foreign.status, foreign.error["field"]),
+        "rebind not declared as JSON": (undeclared.status, undeclared.error["field"]),
+        "rebinds asked for": [answer.status for answer in asked],
         "popups": popups,
     }
 
