@@ -19,7 +19,7 @@ import tribler_udp_fix._asyncio._wakeup as wakeup
 from tribler_udp_fix._asyncio._wakeup import UnknownLoop, renew_wakeup, unknown_loop, wakeup_fault
 from tribler_udp_fix.testing._wakeup import wakeup_end, wakeup_reset
 
-pytestmark = only_on("3.8", "3.12", "3.13")
+pytestmark = only_on("3.8", "3.12", "3.13", "3.15")
 
 
 @pytest.mark.parametrize("injury", INJURIES)

@@ -11,7 +11,7 @@ from typing import Sequence
 
 from . import places, venv
 from .errors import LabError
-from .pythons import PYTHONS, allowed, find, select
+from .pythons import OVERLAYS, PYTHONS, allowed, find, newest, select
 
 EPILOG = """\
 examples:
@@ -122,7 +122,7 @@ def _list(as_json: bool) -> int:
             "laid": (python.folder / "laid.stamp").exists(),
             "pyipv8": python.ipv8,
         }
-        for python in PYTHONS
+        for python in (*PYTHONS, *OVERLAYS, *newest())
     ]
     if as_json:
         print(json.dumps(rows, indent=2))

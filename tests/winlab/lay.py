@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, NamedTuple, Sequence
 
-from . import downloads, lock, network, packages, places, prefix, suite, tools, venv
+from . import downloads, lock, network, overlays, packages, places, prefix, suite, tools, venv
 from .prefix import Prefix
 from .progress import Progress
 from .pythons import WindowsPython
@@ -68,6 +68,8 @@ def is_laid(python: WindowsPython) -> bool:
 
 def _stages(pythons: Sequence[WindowsPython], net: str) -> list[list[Step]]:
     source = packages.source_hash()
+    built = sorted({python.base for python in pythons})
+    overlaid = [python for python in pythons if python.overlay]
     return [
         [Step("Debian packages", tools.ready, tools.lay)],
         [Step("tools to build with", venv.ready, venv.lay)],
@@ -75,7 +77,7 @@ def _stages(pythons: Sequence[WindowsPython], net: str) -> list[list[Step]]:
             Step("Wine", prefix.template_ready, prefix.lay_template),
             *(
                 Step(str(python), partial(is_laid, python), partial(_lay_python, python))
-                for python in pythons
+                for python in built
             ),
             *(
                 Step("CPython's tests", suite.ready, suite.lay)
@@ -92,6 +94,12 @@ def _stages(pythons: Sequence[WindowsPython], net: str) -> list[list[Step]]:
         ],
         [
             Step("DLL", prefix.dll_ready, prefix.lay_dll),
+            *(
+                Step(str(python), partial(is_laid, python), partial(_lay_python, python))
+                for python in overlaid
+            ),
+        ],
+        [
             *(
                 Step(
                     f"the project in {python.tag}",
@@ -125,16 +133,21 @@ def _work(stages: list[list[Step]]) -> None:
 
 
 def _recipe(python: WindowsPython) -> str:
-    return places.digest(b"%d" % LAYOUT, python.sha256.encode(), python.packages.read_bytes())
+    parts = [b"%d" % LAYOUT, python.sha256.encode(), python.packages.read_bytes()]
+    if python.overlay:
+        parts.append(overlays.recipe(python))
+    return places.digest(*parts)
 
 
 def _lay_python(python: WindowsPython) -> None:
-    sdist = downloads.fetch(python)
     new, old = (python.folder.with_suffix(suffix) for suffix in (".new", ".old"))
     for folder in (new, old):
         shutil.rmtree(folder, ignore_errors=True)
-    downloads.unpack(python, sdist, new)
-    packages.install_locked(python, new / "Lib" / "site-packages")
+    if python.overlay:
+        overlays.lay(python, new)
+    else:
+        downloads.unpack(python, downloads.fetch(python), new)
+        packages.install_locked(python, new / "Lib" / "site-packages")
     (new / "laid.stamp").write_text(_recipe(python))
     if python.folder.exists():
         python.folder.rename(old)
