@@ -28,8 +28,7 @@ class Step(NamedTuple):
 
 def lay(pythons: Sequence[WindowsPython], net: str = "loopback") -> Prefix:
     """Lay these Pythons and give back the prefix, its wineserver running, to start them in."""
-    tools.require_linux()
-    tools.require_root()
+    require()
     stages = _stages(pythons, net)
     if _missing(stages):
         with lock.held(places.LAB / "lock"):
@@ -37,6 +36,12 @@ def lay(pythons: Sequence[WindowsPython], net: str = "loopback") -> Prefix:
     ready = Prefix(_namespaces(net)[0], prefix.shim())
     ready.start()
     return ready
+
+
+def require() -> None:
+    """Raise LabError on a machine, or as a user, that cannot have the lab."""
+    tools.require_linux()
+    tools.require_root()
 
 
 def lay_venv() -> None:
@@ -52,8 +57,7 @@ def lay_venv() -> None:
 
 def down() -> None:
     """Stop the lab's wineservers, and every program with them, and remove its namespaces."""
-    tools.require_linux()
-    tools.require_root()
+    require()
     for net in NETWORKS:
         _stop_servers(net)
         for namespace in _namespaces(net):
@@ -80,9 +84,8 @@ def _stages(pythons: Sequence[WindowsPython], net: str) -> list[list[Step]]:
                 for python in built
             ),
             *(
-                Step("CPython's tests", suite.ready, suite.lay)
-                for python in pythons
-                if python.minor == suite.MINOR
+                Step(f"CPython's tests of {m}", partial(suite.ready, m), partial(suite.lay, m))
+                for m in sorted({python.minor for python in pythons if suite.has_tests(python)})
             ),
             Step("ICMP shim", prefix.shim_ready, prefix.lay_shim),
             Step(
@@ -140,7 +143,7 @@ def _recipe(python: WindowsPython) -> str:
 
 
 def _lay_python(python: WindowsPython) -> None:
-    new, old = (python.folder.with_suffix(suffix) for suffix in (".new", ".old"))
+    new, old = (places.PYTHONS / (python.tag + suffix) for suffix in (".new", ".old"))
     for folder in (new, old):
         shutil.rmtree(folder, ignore_errors=True)
     if python.overlay:

@@ -14,7 +14,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from . import downloads, places
+from . import debian, downloads, places
 from .command import run
 from .errors import LabError
 from .pythons import OVERLAYS, Overlay, WindowsPython
@@ -99,7 +99,7 @@ def _unpack(overlay: Overlay, folder: Path) -> None:
     wanted = ("asyncio/", "concurrent/")
     with tempfile.TemporaryDirectory(dir=places.LAB) as name:
         if archive.suffix == ".deb":
-            run("dpkg", ["dpkg", "--extract", archive, name])
+            debian.unpack(archive, Path(name))
             (library,) = Path(name, "usr", "lib").glob("python3.*")
             for part in wanted:
                 shutil.copytree(library / part, folder / part)

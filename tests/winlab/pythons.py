@@ -175,8 +175,8 @@ OVERLAYS = (
         ),
     ),
 )
-# Those that Debian offered when `python3 -m tests.winlab newest` asked last: a name, a version, a
-# file and its SHA-256 for each.
+# What Debian offered when `python3 -m tests.winlab newest` asked last: a version, a file, and its
+# SHA-256, for each.
 NEWEST = places.LAB / "newest.json"
 
 
@@ -185,7 +185,10 @@ def newest() -> tuple[WindowsPython, ...]:
     if not NEWEST.exists():
         return ()
     return tuple(
-        overlaid(row["version"], Overlay(row["name"], row["archive"], row["sha256"], ASYNCIO_TESTS))
+        overlaid(
+            row["version"],
+            Overlay("newest-" + row["version"], row["archive"], row["sha256"], ASYNCIO_TESTS),
+        )
         for row in json.loads(NEWEST.read_text())
     )
 
