@@ -16,7 +16,7 @@ from tribler_udp_fix._imports._modules import is_loaded, is_under_way
 from tribler_udp_fix._ipv8._names import TARGETS as IPV8_TARGETS
 from tribler_udp_fix._patching._imported import ImportedRepairs, Package
 from tribler_udp_fix._patching._repair_set import RepairSet
-from tribler_udp_fix._patching._states import NOT_NEEDED, OFF, State
+from tribler_udp_fix._patching._states import NOT_NEEDED, OFF, REFUSED, State
 from tribler_udp_fix._settings import Settings, current_settings, use_settings
 from tribler_udp_fix._status import RepairStatus, Status
 from tribler_udp_fix._tribler._names import TARGETS as TRIBLER_TARGETS
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _NO_PROACTOR: State = (NOT_NEEDED, "no Proactor")
 _NOT_INSTALLED: State = (OFF, "not installed")
+_LEFT: State = (NOT_NEEDED, "left as it is")
 
 _lock = threading.RLock()
 _installed = False
@@ -128,13 +129,14 @@ def status() -> Status:
 def _asyncio_state(fault: str) -> State:
     if sys.platform != "win32":
         return _NO_PROACTOR
-    version = sys.version_info[:3]
     states = _asyncio.states if _asyncio is not None else {}
-    state, reason = states.get(fault, _NOT_INSTALLED)
-    if FAULTS[fault].concerns(version):
+    state, reason = states.get(fault, _LEFT if _installed else _NOT_INSTALLED)
+    from tribler_udp_fix._asyncio._upstream import has_fault
+
+    has = has_fault(fault)
+    if has is None:
         return state, reason
-    not_needed = "CPython {}.{}.{} does not have this fault".format(*version)
-    return NOT_NEEDED, f"{not_needed}; {state}: {reason}" if fault in states else not_needed
+    return state, f"{reason}; this CPython {'has' if has else 'does not have'} this fault"
 
 
 def _event_loop_state(_: str) -> State:
@@ -144,6 +146,11 @@ def _event_loop_state(_: str) -> State:
 
 
 def _imported_state(fault: str) -> State:
+    # Of event loops, and not of a package: known as soon as something has looked after one.
+    wakeup = sys.modules.get("tribler_udp_fix._asyncio._wakeup") if fault == "F12" else None
+    refused = wakeup.refused() if wakeup is not None else None
+    if refused is not None:
+        return REFUSED, refused
     return next(repairs.state(fault) for repairs in _imported_repairs if fault in repairs.faults)
 
 

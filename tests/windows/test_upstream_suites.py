@@ -36,7 +36,7 @@ PYIPV8 = [
     "test_requestcache",
     "test_taskmanager",
 ]
-# In the lab Debian's libpython3.11-testsuite serves Windows Python 3.11.
+# In the lab these are from Debian: libpython3.11-testsuite and libpython3.13-testsuite.
 CPYTHON_TESTS = os.environ.get("WINLAB_CPYTHON_TESTS", "")
 
 
@@ -62,7 +62,7 @@ def compare(names, tmp_path):
 
 @pytest.mark.alone  # some of them depend on time
 @pytest.mark.skipif(
-    IN_LAB and sys.version_info[:2] != (3, 11), reason="the lab has the tests of CPython 3.11"
+    IN_LAB and not CPYTHON_TESTS, reason="the lab has the tests of CPython 3.11 and 3.13"
 )
 def test_cpythons_own_tests_of_the_proactor_pass_as_before(tmp_path):
     stock, _ = compare(ASYNCIO, tmp_path)

@@ -170,7 +170,7 @@ OVERLAYS = (
             "cp316",
             "pyodide-315.0.0-alpha.2.tgz",
             PYODIDE_315,
-            ("test_event_loop_choice", "test_install", "test_transport_receiving"),
+            ("test_event_loop_choice", "test_install", "test_transport_receiving", "test_upstream"),
             policies=False,
         ),
     ),

@@ -19,7 +19,7 @@ from tribler_udp_fix._asyncio._icmp_errors import prevent_icmp_errors
 from tribler_udp_fix._asyncio._operations import RECEIVES, receive, send, told_of_errors
 from tribler_udp_fix._asyncio._receive import ReceiveFuture
 from tribler_udp_fix._asyncio._transport import transport_class
-from tribler_udp_fix._faults import FAULTS
+from tribler_udp_fix._asyncio._upstream import has_fault
 from tribler_udp_fix._patching._patches import Patch, Repair, Shape
 from tribler_udp_fix._settings import Settings
 
@@ -172,4 +172,4 @@ def _is_datagram_socket(conn: Any) -> bool:
 
 
 def _concerns(fault: str) -> bool:
-    return FAULTS[fault].concerns(sys.version_info[:3])
+    return has_fault(fault) is not False
