@@ -25,8 +25,11 @@ PTH = """\
 import sys; sys.path.insert(0, sys.prefix + "/Lib"); import overlay_boot; sys.path.pop(0); \
 overlay_boot.main({version!r}, {blocked})
 """
+# typing_extensions asks for it from 3.14 on; 3.13 cannot read a template string in it.
+ANNOTATIONS, TEMPLATE = "annotationlib.py", 'type(t"")'
+WANTED = ("asyncio/", "concurrent/", ANNOTATIONS)
 # Of 3.14, as 3.13 cannot read or carry out 3.15's: `lazy from` imports, new methods of bytearray.
-FROM_3_14 = ("concurrent/futures/__init__.py", "asyncio/streams.py")
+FROM_3_14 = (ANNOTATIONS, "concurrent/futures/__init__.py", "asyncio/streams.py")
 # What 3.16 is to lose, what it then needs another body for, and one of these.
 POLICY = r"\w*(?:EventLoopPolicy|event_loop_policy)"
 GONE = re.compile(rf"{POLICY}|__getattr__")
@@ -80,36 +83,43 @@ def lay(python: WindowsPython, folder: Path) -> None:
 
 
 def _lay_modules(overlay: Overlay, minor: str, folder: Path) -> None:
-    _unpack(overlay, folder)
-    if minor not in ("3.13", "3.14"):
+    with tempfile.TemporaryDirectory(dir=places.LAB) as name:
         of_3_14 = OVERLAYS[0].overlay
         assert of_3_14 is not None
-        with tempfile.TemporaryDirectory(dir=places.LAB) as name:
-            _unpack(of_3_14, Path(name))
+        own, older = Path(name, "own"), Path(name, "3.14")
+        _unpack(overlay, own)
+        _unpack(of_3_14, older)
+        for part in ("asyncio", "concurrent"):
+            shutil.copytree(own / part, folder / part)
+        if minor == "3.14":
+            shutil.copy(older / ANNOTATIONS, folder)
+        elif minor != "3.13":
             for file in FROM_3_14:
-                shutil.copy(Path(name, file), folder / file)
+                shutil.copy(older / file, folder / file)
+    annotations = folder / ANNOTATIONS
+    if annotations.exists():
+        text = annotations.read_text(encoding="utf-8").replace(TEMPLATE, "type(None)")
+        annotations.write_text(text, encoding="utf-8")
     if not overlay.policies:
         _remove_policies(folder / "asyncio")
 
 
 def _unpack(overlay: Overlay, folder: Path) -> None:
-    """Unpack asyncio, and the part of concurrent.futures that it relies on."""
+    """Unpack asyncio, the concurrent.futures that it relies on, and the newest annotationlib."""
     archive = _fetch(overlay)
-    folder.mkdir(exist_ok=True)
-    wanted = ("asyncio/", "concurrent/")
-    with tempfile.TemporaryDirectory(dir=places.LAB) as name:
-        if archive.suffix == ".deb":
-            debian.unpack(archive, Path(name))
-            (library,) = Path(name, "usr", "lib").glob("python3.*")
-            for part in wanted:
-                shutil.copytree(library / part, folder / part)
-            return
-        with tarfile.open(archive) as tar:
-            member = tar.extractfile("package/python_stdlib.zip")
-            assert member is not None
-            with zipfile.ZipFile(member) as library_zip:
-                names = library_zip.namelist()
-                library_zip.extractall(folder, [n for n in names if n.startswith(wanted)])
+    folder.mkdir()
+    if archive.suffix == ".deb":
+        debian.unpack(archive, folder)
+        (library,) = folder.glob("usr/lib/python3.*")
+        for part in ("asyncio", "concurrent"):
+            shutil.move(str(library / part), str(folder / part))
+        return
+    with tarfile.open(archive) as tar:
+        member = tar.extractfile("package/python_stdlib.zip")
+        assert member is not None
+        with zipfile.ZipFile(member) as library_zip:
+            names = [name for name in library_zip.namelist() if name.startswith(WANTED)]
+            library_zip.extractall(folder, names)
 
 
 def _fetch(overlay: Overlay) -> Path:
