@@ -51,7 +51,7 @@ def fetch() -> tuple[WindowsPython, ...]:
             with debian.release(name) as release:
                 archives = release.download(release.packages(PACKAGES), Path(folder))
             for archive in archives:
-                version = _version(archive.name)
+                version = version_of(archive.name)
                 sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
                 print(f"Debian {name} has {version}", file=sys.stderr)
                 archive.replace(places.DOWNLOADS / archive.name)
@@ -64,7 +64,7 @@ def fetch() -> tuple[WindowsPython, ...]:
     return pythons.newest()
 
 
-def _version(archive: str) -> str:
+def version_of(archive: str) -> str:
     """CPython's version in the name of a package's file, as 3.15.2 or 3.16.0rc1."""
     found = re.search(r"_(3\.\d+\.\d+)(?:~?(rc\d+))?", archive)
     assert found is not None, archive

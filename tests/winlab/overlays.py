@@ -106,7 +106,7 @@ def _lay_modules(overlay: Overlay, minor: str, folder: Path) -> None:
 
 def _unpack(overlay: Overlay, folder: Path) -> None:
     """Unpack asyncio, the concurrent.futures that it relies on, and the newest annotationlib."""
-    archive = _fetch(overlay)
+    archive = fetch(overlay)
     folder.mkdir()
     if archive.suffix == ".deb":
         debian.unpack(archive, folder)
@@ -122,7 +122,7 @@ def _unpack(overlay: Overlay, folder: Path) -> None:
             library_zip.extractall(folder, names)
 
 
-def _fetch(overlay: Overlay) -> Path:
+def fetch(overlay: Overlay) -> Path:
     """Give back the verified archive of an overlay, downloaded unless it is there."""
     path = places.DOWNLOADS / overlay.archive
     if not path.exists():
