@@ -130,7 +130,9 @@ def test_many_threads_may_install_and_uninstall_at_once():
         ("proactor_events._ProactorDatagramTransport", "_loop_reading", "F2"),
     ],
 )
-def test_a_target_of_another_shape_is_left_alone_and_named(monkeypatch, owner, name, refused):
+def test_a_target_of_another_shape_is_left_alone_and_named(
+    monkeypatch, caplog, owner, name, refused
+):
     module, cls = owner.split(".")
     target = getattr(getattr(asyncio, module), cls)
 
@@ -142,6 +144,10 @@ def test_a_target_of_another_shape_is_left_alone_and_named(monkeypatch, owner, n
     repair = state_of(refused)
     assert repair.state == "refused"
     assert f"{cls}.{name} takes (self, something, else_)" in repair.reason
+    (told,) = caplog.messages
+    faults, _, why = told.partition(" left alone: ")
+    assert refused in faults.split(", ")
+    assert repair.reason.startswith(why)
     assert vars(target)[name] is other
     assert "applied" in states().values()  # the repairs that do not need it are there
 

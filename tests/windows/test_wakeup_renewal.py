@@ -217,7 +217,7 @@ def test_a_loop_of_another_shape_is_left_alone_and_named_once(watched, monkeypat
         for _ in range(2):
             reason = unknown_loop(watched.loop)
             assert reason == f"{base.__name__}._write_to_self does not use OSError, _csock, send"
-        assert caplog.messages == [f"the event loop's wake-up is left alone: {reason}"]
+        assert caplog.messages == [f"F12 left alone: {reason}"]
         assert wakeup_state() == ("refused", reason)
     assert unknown_loop(watched.loop) is None
     assert wakeup_state()[0] == "off"

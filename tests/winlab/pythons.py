@@ -26,11 +26,9 @@ TRANSPORT_TESTS = (
 )
 ASYNCIO_TESTS = (
     *TRANSPORT_TESTS,
-    "test_doctor",
     "test_event_loop",
     "test_fast_path",
     "test_ipv8_faults",
-    "test_upstream_suites",
     "test_wakeup",
     "test_wakeup_renewal",
     "test_watchdog",

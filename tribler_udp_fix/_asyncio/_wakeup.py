@@ -168,7 +168,7 @@ def _kind_of(loop: Any) -> _Kind | str:
     if reason is not None:
         if reason not in _told:
             _told.add(reason)
-            logger.warning("the event loop's wake-up is left alone: %s", reason)
+            logger.warning("F12 left alone: %s", reason)
         return reason
     for end in (getattr(loop, "_ssock", None), getattr(loop, "_csock", None)):
         # To peek at a blocking socket would block the loop.
