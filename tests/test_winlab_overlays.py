@@ -92,7 +92,7 @@ def test_a_packages_file_tells_cpythons_version(file: str, version: str) -> None
 def test_what_newest_fetched_is_found_by_its_version_and_by_no_other_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [{"version": "3.15.2", "archive": "x.deb", "sha256": "0" * 64}]
+    rows = [{"version": "3.15.2", "file": "x.deb", "sha256": "0" * 64}]
     file = tmp_path / "newest.json"
     file.write_text(json.dumps(rows))
     monkeypatch.setattr(pythons, "NEWEST", file)

@@ -55,10 +55,9 @@ def fetch() -> tuple[WindowsPython, ...]:
                 sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
                 print(f"Debian {name} has {version}", file=sys.stderr)
                 archive.replace(places.DOWNLOADS / archive.name)
-                row = {"version": version, "archive": archive.name, "sha256": sha256}
-                found[_key(version)] = row
+                found[_key(version)] = {"version": version, "file": archive.name, "sha256": sha256}
     for old in places.DOWNLOADS.glob("*.deb"):
-        if old.name not in {row["archive"] for row in found.values()}:
+        if old.name not in {row["file"] for row in found.values()}:
             old.unlink()
     pythons.NEWEST.write_text(json.dumps([found[key] for key in sorted(found)], indent=2))
     return pythons.newest()

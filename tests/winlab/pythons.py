@@ -33,6 +33,7 @@ ASYNCIO_TESTS = (
     "test_wakeup_renewal",
     "test_watchdog",
 )
+NEWEST_TESTS = (*ASYNCIO_TESTS, "test_doctor", "test_upstream_suites")
 
 
 class Overlay(NamedTuple):
@@ -173,8 +174,8 @@ OVERLAYS = (
         ),
     ),
 )
-# What Debian offered when `python3 -m tests.winlab newest` asked last: a version, a file, and its
-# SHA-256, for each.
+# What Debian offered when `python3 -m tests.winlab newest` asked last: for each a version, a file,
+# and its SHA-256.
 NEWEST = places.LAB / "newest.json"
 
 
@@ -185,7 +186,7 @@ def newest() -> tuple[WindowsPython, ...]:
     return tuple(
         overlaid(
             row["version"],
-            Overlay("newest-" + row["version"], row["archive"], row["sha256"], ASYNCIO_TESTS),
+            Overlay("newest-" + row["version"], row["file"], row["sha256"], NEWEST_TESTS),
         )
         for row in json.loads(NEWEST.read_text())
     )
