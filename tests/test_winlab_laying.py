@@ -21,7 +21,7 @@ from .winlab.errors import LabError
 
 @pytest.fixture(scope="module", autouse=True)
 def laid() -> None:
-    lay.lay(pythons.PYTHONS)
+    lay.lay(pythons.select(None))
 
 
 def test_what_is_laid_is_not_laid_again() -> None:

@@ -140,7 +140,7 @@ def _list(as_json: bool) -> int:
         return 0
     for row in rows:
         laid = "laid" if row["laid"] else "not laid"
-        print(f"{row['version']:<8} {row['tag']:<6} {laid:<9} pyipv8 {row['pyipv8']}")
+        print(f"{row['version']:<9} {row['tag']:<15} {laid:<9} pyipv8 {row['pyipv8']}")
     return 0
 
 
