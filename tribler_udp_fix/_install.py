@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _NO_PROACTOR: State = (NOT_NEEDED, "no Proactor")
 _NOT_INSTALLED: State = (OFF, "not installed")
-_LEFT: State = (NOT_NEEDED, "left as it is")
 
 _lock = threading.RLock()
 _installed = False
@@ -130,7 +129,7 @@ def _asyncio_state(fault: str) -> State:
     if sys.platform != "win32":
         return _NO_PROACTOR
     states = _asyncio.states if _asyncio is not None else {}
-    state, reason = states.get(fault, _LEFT if _installed else _NOT_INSTALLED)
+    state, reason = states.get(fault, _NOT_INSTALLED)
     from tribler_udp_fix._asyncio._upstream import has_fault
 
     has = has_fault(fault)
