@@ -16,7 +16,6 @@ from tribler_udp_fix._asyncio._errors import (
     normalise,
     number_of,
 )
-from tribler_udp_fix._faults import FAULTS
 
 
 class WindowsError_(OSError):
@@ -59,21 +58,6 @@ def test_an_error_without_a_number_is_itself():
 def test_an_error_that_has_its_winsock_number_is_itself():
     exc = WindowsError_(10054)
     assert normalise(exc) is exc
-
-
-@pytest.mark.parametrize(
-    ("fault", "has_it", "has_it_not"),
-    [
-        ("F1", [(3, 8, 10), (3, 12, 9), (3, 15, 2)], []),
-        ("F2", [(3, 8, 10), (3, 12, 99), (3, 13, 15), (3, 14, 7)], [(3, 13, 16), (3, 14, 8)]),
-        ("F5", [(3, 12, 99), (3, 13, 15)], [(3, 13, 16), (3, 15, 0), (3, 16, 0)]),
-        ("F7", [(3, 13, 0), (3, 13, 5)], [(3, 12, 9), (3, 13, 6), (3, 14, 0), (3, 15, 0)]),
-        ("F9", [(3, 11, 9), (3, 15, 0)], [(3, 8, 10), (3, 10, 11)]),
-    ],
-)
-def test_a_fault_concerns_the_releases_that_have_it(fault, has_it, has_it_not):
-    assert all(FAULTS[fault].concerns(version) for version in has_it)
-    assert not any(FAULTS[fault].concerns(version) for version in has_it_not)
 
 
 def test_the_budget_is_a_second_of_errors_for_nothing_and_then_its_rate():

@@ -19,25 +19,28 @@ if sys.platform == "win32":
 from .lab_command import COMMAND, processes, python312, winlab
 from .winlab import lay, places, pythons
 
-VERSIONS = ["3.8.10", "3.9.13", "3.10.11", "3.11.9", "3.12.9", "3.13.2"]
+BUILDS = ["3.8.10", "3.9.13", "3.10.11", "3.11.9", "3.12.9", "3.13.2"]
+VERSIONS = [*BUILDS, "3.14.2", "3.15.0rc1", "3.16.0"]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def laid() -> None:
-    lay.lay(pythons.PYTHONS)
+    lay.lay(pythons.select(None))
 
 
-def test_list_names_the_six_windows_pythons() -> None:
-    rows = json.loads(winlab("list", "--json").stdout)
+def test_list_names_the_windows_pythons_and_then_what_newest_fetched() -> None:
+    every = json.loads(winlab("list", "--json").stdout)
+    rows, fetched = every[: len(VERSIONS)], every[len(VERSIONS) :]
     assert [row["version"] for row in rows] == VERSIONS
     assert all(row["laid"] for row in rows)
-    lines = winlab("list").stdout.splitlines()
+    assert all(row["tag"].startswith("newest-") for row in fetched)
+    lines = winlab("list").stdout.splitlines()[: len(VERSIONS)]
     assert [line.split()[:3] for line in lines] == [
         [row["version"], row["tag"], "laid"] for row in rows
     ]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", BUILDS)
 def test_run_starts_the_windows_python_of_that_version(version: str) -> None:
     code = """
 import ctypes, json, os, platform, ssl, sys

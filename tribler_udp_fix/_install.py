@@ -16,7 +16,7 @@ from tribler_udp_fix._imports._modules import is_loaded, is_under_way
 from tribler_udp_fix._ipv8._names import TARGETS as IPV8_TARGETS
 from tribler_udp_fix._patching._imported import ImportedRepairs, Package
 from tribler_udp_fix._patching._repair_set import RepairSet
-from tribler_udp_fix._patching._states import NOT_NEEDED, OFF, State
+from tribler_udp_fix._patching._states import NOT_NEEDED, OFF, REFUSED, State
 from tribler_udp_fix._settings import Settings, current_settings, use_settings
 from tribler_udp_fix._status import RepairStatus, Status
 from tribler_udp_fix._tribler._names import TARGETS as TRIBLER_TARGETS
@@ -128,13 +128,14 @@ def status() -> Status:
 def _asyncio_state(fault: str) -> State:
     if sys.platform != "win32":
         return _NO_PROACTOR
-    version = sys.version_info[:3]
     states = _asyncio.states if _asyncio is not None else {}
     state, reason = states.get(fault, _NOT_INSTALLED)
-    if FAULTS[fault].concerns(version):
+    from tribler_udp_fix._asyncio._upstream import has_fault
+
+    has = has_fault(fault)
+    if has is None:
         return state, reason
-    not_needed = "CPython {}.{}.{} does not have this fault".format(*version)
-    return NOT_NEEDED, f"{not_needed}; {state}: {reason}" if fault in states else not_needed
+    return state, f"{reason}; this CPython {'has' if has else 'does not have'} this fault"
 
 
 def _event_loop_state(_: str) -> State:
@@ -144,6 +145,11 @@ def _event_loop_state(_: str) -> State:
 
 
 def _imported_state(fault: str) -> State:
+    # Of event loops, and not of a package: known as soon as something has looked after one.
+    wakeup = sys.modules.get("tribler_udp_fix._asyncio._wakeup") if fault == "F12" else None
+    refused = wakeup.refused() if wakeup is not None else None
+    if refused is not None:
+        return REFUSED, refused
     return next(repairs.state(fault) for repairs in _imported_repairs if fault in repairs.faults)
 
 

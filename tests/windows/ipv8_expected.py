@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import importlib.util
 from typing import Any, Dict
 
 SCENARIOS = ("taken", "elsewhere", "past_the_last", "together", "listeners", "states")
@@ -89,4 +89,4 @@ def _states(version: tuple[int, ...], plugin: bool) -> Outcomes:
     return states
 
 
-HAS_IPV8 = sys.version_info < (3, 14)  # as pyipv8 declares
+HAS_IPV8 = importlib.util.find_spec("ipv8") is not None

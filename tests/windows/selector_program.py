@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import warnings
 from typing import Any
 
 from udp import Recorder, closed_address, endpoint, send
@@ -53,7 +54,9 @@ async def main() -> bool:
 
 if __name__ == "__main__":
     if sys.platform == "win32" and "default" not in sys.argv:
-        asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # since 3.14
+            asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
     options: Any = {}
     if "factory" in sys.argv:
         options["loop_factory"] = asyncio.SelectorEventLoop

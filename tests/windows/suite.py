@@ -1,6 +1,7 @@
 """Run unittest modules, or all of a package's, and print each test's outcome as JSON.
 
-``python suite.py NAME [NAME ...]``: a name is a module, a package, or one test.
+``python suite.py NAME [NAME ...]``: a name is a module, a package, or one test; "-" before the full
+name of a test leaves that out.
 """
 
 from __future__ import annotations
@@ -26,6 +27,15 @@ def modules(name: str) -> Iterator[str]:
     for module in pkgutil.walk_packages(package.__path__, name + "."):
         if module.name.rpartition(".")[2].startswith("test_"):
             yield module.name
+
+
+def tests(suite: Any) -> Iterator[unittest.TestCase]:
+    """The tests of a suite, and of those in it."""
+    if isinstance(suite, unittest.TestCase):
+        yield suite
+        return
+    for part in suite:
+        yield from tests(part)
 
 
 class Outcomes(unittest.TextTestResult):
@@ -63,7 +73,10 @@ def main(names: list[str]) -> None:
 
         TestBase.MAX_TEST_TIME = 120  # its watchdog kills the process of a slow machine
     loader = unittest.defaultTestLoader
-    suite = loader.loadTestsFromNames([module for name in names for module in modules(name)])
+    left_out = {name[1:] for name in names if name.startswith("-")}
+    wanted = [name for name in names if not name.startswith("-")]
+    found = loader.loadTestsFromNames([module for name in wanted for module in modules(name)])
+    suite = unittest.TestSuite(test for test in tests(found) if test.id() not in left_out)
     result: Any = unittest.TextTestRunner(stream=sys.stderr, resultclass=Outcomes).run(suite)
     print(json.dumps(result.outcomes))
 

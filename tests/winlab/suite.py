@@ -1,4 +1,4 @@
-"""CPython's own tests, which python.org's embeddable builds leave out: Debian's, of 3.11."""
+"""CPython's own tests, which python.org's embeddable builds leave out: Debian's."""
 
 from __future__ import annotations
 
@@ -6,41 +6,39 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from . import places
-from .command import run
-from .errors import LabError
+from . import debian, places
+from .pythons import WindowsPython
 
-MINOR = "3.11"  # of Debian 12's Python, so of the one Windows Python that can run them
+# The Debian release that has the tests of a Python.
+RELEASES = {"3.11": "bookworm", "3.13": "trixie"}
 VARIABLE = "WINLAB_CPYTHON_TESTS"  # tells that Python where they are
-FOLDER = places.LAB / "cpython-tests"
-
-# The tests, and the test.support that they use.
-PACKAGES = (f"libpython{MINOR}-testsuite", f"libpython{MINOR}-stdlib")
 
 
-def ready() -> bool:
+def has_tests(python: WindowsPython) -> bool:
+    """Whether there are tests for this Python."""
+    return python.minor in RELEASES
+
+
+def folder(minor: str) -> Path:
+    """Where the tests are of a Python such as "3.13"."""
+    return places.LAB / f"cpython-tests-{minor}"
+
+
+def ready(minor: str) -> bool:
     """Whether the tests are there."""
-    return FOLDER.exists()
+    return folder(minor).exists()
 
 
-def lay() -> None:
+def lay(minor: str) -> None:
     """Unpack the package `test` from Debian's packages, without installing them."""
-    with tempfile.TemporaryDirectory(dir=places.LAB) as folder:
-        scratch = Path(folder)
-        try:
-            _download(scratch)
-        except LabError:  # as where no list of packages is kept
-            run("apt-get update", ["apt-get", "-q", "update"])
-            _download(scratch)
-        for archive in scratch.glob("*.deb"):
-            run("dpkg", ["dpkg", "--extract", archive, scratch])
+    # The tests, and the test.support that they use.
+    packages = (f"libpython{minor}-testsuite", f"libpython{minor}-stdlib")
+    with tempfile.TemporaryDirectory(dir=places.LAB) as name:
+        scratch = Path(name)
+        with debian.release(RELEASES[minor]) as release:
+            for archive in release.download(packages, scratch):
+                debian.unpack(archive, scratch)
         laid = scratch / "laid"
         laid.mkdir()
-        shutil.move(scratch / "usr" / "lib" / f"python{MINOR}" / "test", laid)
-        laid.rename(FOLDER)
-
-
-def _download(folder: Path) -> None:
-    # As root, since apt's own user may not write into the checkout.
-    command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", *PACKAGES]
-    run(f"apt-get download {PACKAGES[0]}", command, cwd=folder)
+        shutil.move(str(scratch / "usr" / "lib" / f"python{minor}" / "test"), str(laid))
+        laid.rename(folder(minor))

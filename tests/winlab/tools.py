@@ -26,6 +26,7 @@ SIGNS = {
     "/usr/include/stdio.h": "libc6-dev",
     MINGW: "gcc-mingw-w64-x86-64-win32",
     "ip": "iproute2",
+    "npm": "npm",
     "nsenter": "util-linux",
     "setpriv": "util-linux",
     "ensurepip": "python3-venv",

@@ -13,7 +13,6 @@ a policy that makes a loop other than asyncio's two.
 from __future__ import annotations
 
 import asyncio
-import sys
 from asyncio import events, runners
 from typing import Any, Callable, Mapping, Sequence
 
@@ -32,8 +31,8 @@ from tribler_udp_fix._patching._states import OFF, State
 
 KEEP = "keep"
 
-_POLICIES_MAKE_LOOPS = sys.version_info < (3, 14)
 _events: Any = events
+_POLICIES_MAKE_LOOPS = hasattr(_events, "BaseDefaultEventLoopPolicy")  # private since 3.14
 
 
 class EventLoopChoice:

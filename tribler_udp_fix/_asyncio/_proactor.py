@@ -19,7 +19,6 @@ from tribler_udp_fix._asyncio._icmp_errors import prevent_icmp_errors
 from tribler_udp_fix._asyncio._operations import RECEIVES, receive, send, told_of_errors
 from tribler_udp_fix._asyncio._receive import ReceiveFuture
 from tribler_udp_fix._asyncio._transport import transport_class
-from tribler_udp_fix._faults import FAULTS
 from tribler_udp_fix._patching._patches import Patch, Repair, Shape
 from tribler_udp_fix._settings import Settings
 
@@ -74,8 +73,8 @@ _OPERATIONS = (
 
 
 def _transport_repair(settings: Callable[[], Settings]) -> Repair:
-    sending = tuple(fault for fault in ("F5", "F6", "F7") if _concerns(fault))
-    cls = transport_class(repair_sending=bool(sending))
+    # Everywhere: what CPython repaired of it leaves faults of its own, and counts nothing.
+    cls = transport_class(repair_sending=True)
 
     def make(
         _wrapped: Callable[..., Any], loop: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -115,7 +114,7 @@ def _transport_repair(settings: Callable[[], Settings]) -> Repair:
         Shape(_FlowControl, "_maybe_resume_protocol", ["self"], ["get_write_buffer_size"]),
         *_OPERATIONS,
     ]
-    faults = ("F1", "F2", "F3", "F4", *sending, "F8")
+    faults = ("F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8")
     how = f"datagram transports are made as {cls.__name__}"
     return Repair(how, faults, tuple(shapes), (Patch(_Loop, "_make_datagram_transport", make),))
 
@@ -169,7 +168,3 @@ def _send_repair() -> Repair:
 
 def _is_datagram_socket(conn: Any) -> bool:
     return isinstance(conn, socket.socket) and conn.type == socket.SOCK_DGRAM
-
-
-def _concerns(fault: str) -> bool:
-    return FAULTS[fault].concerns(sys.version_info[:3])

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import weakref
@@ -20,7 +21,9 @@ from asyncio.proactor_events import BaseProactorEventLoop
 from asyncio.selector_events import BaseSelectorEventLoop
 from typing import Any, Callable, NamedTuple
 
-from tribler_udp_fix._patching._patches import Shape, first_mismatch
+from tribler_udp_fix._patching._patches import OneOf, Shape, first_mismatch
+
+logger = logging.getLogger("tribler_udp_fix")
 
 # Seconds until a replaced writing end is closed. A thread that was about to write to it must not
 # meet a closed handle: its number may by then be another socket's.
@@ -38,7 +41,8 @@ class _Kind(NamedTuple):
     """What is known of one base class of event loops."""
 
     base: type
-    shapes: tuple[Shape, ...]
+    # Of each method those that it has had.
+    shapes: tuple[OneOf, ...]
     # Why nothing will take what arrives at the loop's reading end, or None.
     reader_fault: Callable[[Any], str | None]
     # Makes the loop read from another socket; returns the numbers of signals that waited.
@@ -53,6 +57,12 @@ def unknown_loop(loop: asyncio.AbstractEventLoop) -> str | None:
     """
     kind = _kind_of(loop)
     return kind if isinstance(kind, str) else None
+
+
+def refused() -> str | None:
+    """Why the wake-up of asyncio's own event loops is left alone, or None where both are known."""
+    reasons = (first_mismatch(kind.shapes) for kind in _KINDS)
+    return next((reason for reason in reasons if reason is not None), None)
 
 
 def wakeup_fault(loop: asyncio.AbstractEventLoop) -> str | None:
@@ -148,11 +158,17 @@ def _kind_of(loop: Any) -> _Kind | str:
     kind = next((kind for kind in _KINDS if isinstance(loop, kind.base)), None)
     if kind is None:
         return f"{of.__name__} is no event loop of asyncio's own"
-    for shape in kind.shapes:
-        if getattr(of, shape.name, None) is not vars(shape.owner).get(shape.name):
-            return f"{of.__name__} has a {shape.name} of its own"
-    reason = "it is closed" if loop.is_closed() else first_mismatch(kind.shapes)
+    for method in kind.shapes:
+        owner, name, *_ = method.shapes[-1]
+        if getattr(of, name, None) is not vars(owner).get(name):
+            return f"{of.__name__} has a {name} of its own"
+    if loop.is_closed():
+        return "it is closed"
+    reason = first_mismatch(kind.shapes)
     if reason is not None:
+        if reason not in _told:
+            _told.add(reason)
+            logger.warning("F12 left alone: %s", reason)
         return reason
     for end in (getattr(loop, "_ssock", None), getattr(loop, "_csock", None)):
         # To peek at a blocking socket would block the loop.
@@ -232,16 +248,21 @@ def _scheduled(loop: Any) -> list[Any]:
 
 
 def _kind(base: type, reader_fault: Any, move_reader: Any, **methods: str) -> _Kind:
-    """A kind whose *methods* are each given as "parameters: names that its code uses"."""
+    """A kind whose *methods* are each given as "parameters: names that its code uses".
+
+    Where a method has had several parameter lists, "|" is between them.
+    """
     shapes = []
     for name, shape in {**_OF_EVERY_LOOP, **methods}.items():
         owner = BaseEventLoop if name in _OF_EVERY_LOOP else base
-        parameters, mentions = map(str.split, shape.split(":"))
-        shapes.append(Shape(owner, name, parameters, mentions))
+        parameters, _, mentions = shape.partition(":")
+        known = (Shape(owner, name, p.split(), mentions.split()) for p in parameters.split("|"))
+        shapes.append(OneOf(tuple(known)))
     return _Kind(base, tuple(shapes), reader_fault, move_reader)
 
 
 _UNREAD = "nothing reads its reading end"
+_told: set[str] = set()  # what the log has said already
 # Loops that run inside a GUI's replace these, and then need no pair of sockets.
 _OF_EVERY_LOOP = {
     "call_soon_threadsafe": "self callback args context: _write_to_self",
@@ -256,7 +277,8 @@ _KINDS = (
         _close_self_pipe="self: _ssock _csock _remove_reader",
         _read_from_self="self: _ssock recv",
         _write_to_self="self: _csock send OSError",
-        _add_reader="self fd callback args: _selector register",
+        # Since 3.15 with a context, which is the current one unless it is given.
+        _add_reader="self fd callback args | self fd callback args context: _selector register",
         _remove_reader="self fd: _selector unregister",
     ),
     _kind(

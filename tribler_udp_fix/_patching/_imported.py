@@ -50,7 +50,8 @@ class ImportedRepairs:
             if target not in self._sets:
                 self._sets[target] = RepairSet([repair_of(module)])
         except LookupError as exc:
-            logger.warning("left alone: %s", exc)
+            faults = self.package.targets[module].faults
+            logger.warning("%s left alone: %s", ", ".join(faults), exc)
             self._unknown[module] = REFUSED, str(exc)
         else:
             self._unknown.pop(module, None)

@@ -28,7 +28,7 @@ class RepairSet:
         for repair in self._repairs:
             mismatch = first_mismatch(repair.shapes)
             if mismatch is not None:
-                logger.warning("left alone: %s", mismatch)
+                logger.warning("%s left alone: %s", ", ".join(repair.faults), mismatch)
                 state = REFUSED, mismatch
             elif repair.not_needed:
                 state = NOT_NEEDED, repair.not_needed

@@ -46,7 +46,8 @@ async def several_errors_while_no_receive_waits(stage: Stage) -> tuple[str, str]
     for _ in range(3):
         send(sock, b"anyone there?", stage.closed_port())
     time.sleep(PAUSE)
-    return await _judge(stage, endpoint, peer, reported, PORT_UNREACHABLE)
+    # The first one meets the receive that waits: whether that is told is F1's question.
+    return await _judge(stage, endpoint, peer, reported, PORT_UNREACHABLE, untold=1)
 
 
 async def errors_on_a_connected_socket(stage: Stage) -> tuple[str, str]:
@@ -167,8 +168,9 @@ async def _judge(
     peer: socket.socket,
     expected: int,
     numbers: tuple[int, ...],
+    untold: int = 0,
 ) -> tuple[str, str]:
-    """Send a good datagram and say whether it and each error arrived, once."""
+    """Send a good datagram and say whether it and each error, but *untold*, arrived, once."""
     send(peer, b"good", address_of(endpoint))
     heard = await stage.until(lambda: b"good" in endpoint.received)
     if not heard:
@@ -180,7 +182,7 @@ async def _judge(
         return SUFFERS, f"heard the next datagram and then none, after {_told(endpoint)}"
     if not endpoint.errors:
         return SUFFERS, "heard, but error_received was not called"
-    if len(endpoint.errors) != expected:
+    if not expected - untold <= len(endpoint.errors) <= expected:
         return SUFFERS, f"heard, but {_told(endpoint)}, not {expected}"
     for exc in endpoint.errors:
         if getattr(exc, "winerror", numbers[0]) not in numbers:
