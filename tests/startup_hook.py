@@ -22,7 +22,7 @@ def ours():
 def waiting():
     return sum(bool(getattr(finder, "waits_for", "")) for finder in sys.meta_path)
 def gates():
-    from tribler_udp_fix._imports._gates import is_gate
+    from tribler_udp_fix._imports import is_gate
     homes = [sys.modules.get("asyncio.base_events"), sys.modules.get("asyncio.events")]
     classes = [value for home in homes if home for value in vars(home).values()
                if isinstance(value, type)]

@@ -11,8 +11,7 @@ from typing import Any, Callable
 
 import pytest
 
-from tribler_udp_fix._imports._awaited import GATES
-from tribler_udp_fix._imports._gates import behind, close_gate, is_importing
+from tribler_udp_fix._imports import GATES, behind, close_gate, is_importing
 from tribler_udp_fix._ipv8._names import TARGETS as IPV8_TARGETS
 from tribler_udp_fix._patching._patches import Patch, Shape
 from tribler_udp_fix._tribler._names import TARGETS as TRIBLER_TARGETS
@@ -41,6 +40,11 @@ def _module(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 @pytest.fixture(name="arrivals")
 def _arrivals() -> list[str]:
     return []
+
+
+def _first(arrivals: list[Callable[[], None]]) -> None:
+    if arrivals:
+        arrivals.pop()()
 
 
 def closed(cls: str, name: str, arrivals: list[str]) -> Callable[[], None]:
@@ -103,7 +107,7 @@ def test_the_call_that_has_the_function_repaired_is_the_first_repaired_one(modul
     patch = Patch(module, "make", replacement)
     early = module.make
     arrivals = [patch.apply]
-    assert close_gate(HOME, "", "make", lambda: arrivals and arrivals.pop()()) is not None
+    assert close_gate(HOME, "", "make", lambda: _first(arrivals)) is not None
     kept = module.make  # as `from module import make` keeps it
     assert kept(1) == ("repaired", "made", 1)
     assert module.make(2) == ("repaired", "made", 2)
@@ -117,7 +121,7 @@ def test_a_wrapper_over_a_gate_stays_and_calls_through(module: Any, arrivals: li
 
     @functools.wraps(module.make)
     def theirs(*args: Any) -> Any:
-        return ("theirs", *theirs.__wrapped__(*args))  # type: ignore[attr-defined]
+        return ("theirs", *theirs.__wrapped__(*args))
 
     module.make = theirs
     opener()
@@ -130,7 +134,7 @@ def test_an_import_is_known_to_be_one_by_its_package(
 ) -> None:
     (tmp_path / "asking_package").mkdir()
     (tmp_path / "asking_package" / "__init__.py").write_text(
-        "from tribler_udp_fix._imports._gates import is_importing\n"
+        "from tribler_udp_fix._imports import is_importing\n"
         "told = [is_importing(('asking_package',)), is_importing(('asyncio',))]\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -13,11 +13,6 @@ from .startup_hook import HOOK, output, run
 HOOK_ALONE = [
     "tribler_udp_fix",
     "tribler_udp_fix._imports",
-    "tribler_udp_fix._imports._awaited",
-    "tribler_udp_fix._imports._finder",
-    "tribler_udp_fix._imports._gates",
-    "tribler_udp_fix._imports._loader",
-    "tribler_udp_fix._imports._whole",
     "tribler_udp_fix._startup",
     "tribler_udp_fix._switch",
 ]
@@ -188,3 +183,43 @@ sys.stderr = sys.__stderr__
 print("the program goes on")
 """
     assert output(code) == "the program goes on\n"
+
+
+@pytest.mark.parametrize(
+    ("wrapt", "reason"),
+    [
+        ("raise OSError('this wrapt\\nis broken')", "OSError: this wrapt is broken"),
+        (
+            "raise ModuleNotFoundError('No module named wrapt', name='wrapt')",
+            "ModuleNotFoundError: No module named wrapt",
+        ),
+        ("__version__ = '1.14.1'", "ImportError: wrapt 1.14.1 is too old, 1.16 or later is needed"),
+    ],
+    ids=["broken", "missing", "too old"],
+)
+def test_a_wrapt_that_cannot_be_used_is_one_line_and_an_honest_status(
+    tmp_path: Path, wrapt: str, reason: str
+) -> None:
+    pytest.importorskip("ipv8", reason="pyipv8 does not support this Python")
+    (tmp_path / "wrapt.py").write_text(wrapt + "\n")
+    code = f"""
+hook("1")
+sys.path.insert(0, {str(tmp_path)!r})
+import asyncio
+asyncio.run(asyncio.sleep(0))
+from ipv8.messaging.interfaces.udp.endpoint import UDPEndpoint
+import tribler_udp_fix
+UDPEndpoint(0, "127.0.0.1")
+status = tribler_udp_fix.status()
+(f13,) = (repair for repair in status.repairs if repair.fault == "F13")
+print(status.installed, f13.state, " ".join(f13.reason.replace("\\\\n", " ").split()))
+print(type(vars(UDPEndpoint)["open"]).__name__, waiting(), gates())
+"""
+    result = run(code)
+    status, left = result.stdout.splitlines()
+    assert (result.returncode, left) == (0, "function 0 0")
+    assert status.startswith("False off could not be applied: ")
+    assert result.stderr == (
+        f"tribler_udp_fix: the repairs are not on ({reason}). "
+        "To switch this off, set TRIBLER_UDP_FIX=0.\n"
+    )

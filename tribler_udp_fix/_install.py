@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Callable
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._faults import EVENT_LOOP, FAULTS, IPV8_FAULTS, TRIBLER_ENTRIES
-from tribler_udp_fix._imports._awaited import ASYNCIO, FINDER, GATES, NEEDED
-from tribler_udp_fix._imports._gates import is_importing
+from tribler_udp_fix._imports import ASYNCIO, FINDER, GATES, NEEDED, is_importing
 from tribler_udp_fix._imports._modules import is_loaded
 from tribler_udp_fix._imports._whole import import_whole, is_being_found, is_under_way, whole
 from tribler_udp_fix._ipv8._names import TARGETS as IPV8_TARGETS

@@ -12,7 +12,7 @@ import inspect
 from types import ModuleType
 from typing import Any, Callable, Dict, Iterable, NamedTuple, Protocol, Sequence, Tuple, Union
 
-from tribler_udp_fix._imports._gates import behind, open_gate
+from tribler_udp_fix._imports import behind, open_gate
 from tribler_udp_fix._patching._wrapt import wrapt_patches
 
 Owner = Union[type, ModuleType]  # a class with a method, or a module with a function

@@ -10,9 +10,7 @@ the program runs as it would have.
 # Neither "from __future__ import annotations" nor typing: the hook imports os and sys only.
 import os
 
-from tribler_udp_fix._imports._awaited import FINDER, NEEDED
-from tribler_udp_fix._imports._gates import is_importing
-from tribler_udp_fix._imports._whole import import_whole
+from tribler_udp_fix._imports import FINDER, NEEDED, is_importing
 from tribler_udp_fix._switch import OFF_VALUES, ON_VALUES, SWITCH, report, warn
 
 _ran = False
@@ -49,6 +47,8 @@ def _arrive() -> None:
     if not FINDER.waits_for or is_importing(NEEDED):
         return
     try:
+        from tribler_udp_fix._imports._whole import import_whole
+
         # Takes over the gates, so that this is not called again.
         settle = import_whole("tribler_udp_fix._install").settle
     except Exception as exc:  # a package that was removed meanwhile: the program goes on without
