@@ -20,7 +20,7 @@ from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._faults import EVENT_LOOP, FAULTS, IPV8_FAULTS, TRIBLER_ENTRIES
 from tribler_udp_fix._imports import ASYNCIO, FINDER, GATES, NEEDED, is_importing
 from tribler_udp_fix._imports._modules import is_loaded
-from tribler_udp_fix._imports._whole import import_whole, is_being_found, is_under_way, whole
+from tribler_udp_fix._imports._whole import import_whole, is_under_way, is_under_way_here, whole
 from tribler_udp_fix._ipv8._names import TARGETS as IPV8_TARGETS
 from tribler_udp_fix._patching._imported import ImportedRepairs, Package
 from tribler_udp_fix._patching._notes import log_notes
@@ -69,7 +69,8 @@ def install(settings: Settings | None = None) -> Status:
     """
     # In this order: an import of IPv8 or Tribler that is not waited for begins after the finder is
     # there.
-    FINDER.enter()
+    with _lock:
+        FINDER.enter()
     _wait_for_imports()
     _bring_up(lambda: settings, _always)
     return _status()
@@ -303,9 +304,9 @@ def _wait_for_imports() -> None:
     """Wait until no other thread is importing a module that is to be repaired."""
     for repairs in _imported_repairs:
         for module in repairs.package.targets:
-            if is_under_way(module) or is_being_found(module):
+            if is_under_way(module) and not is_under_way_here(module):
                 with contextlib.suppress(Exception):  # it is the other thread's to raise
-                    __import__(module)
+                    import_whole(module)
 
 
 FINDER.arrive = FINDER.arrive if FINDER.waits_for else settle

@@ -112,6 +112,8 @@ async def main():
         asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0))
     print(type(transport).__module__.partition(".")[0])
     print(vars(type(loop._proactor))["recvfrom"].__wrapped__.__module__)
+    transport.close()
+    await asyncio.sleep(0)
 {start}
 """
     assert output(tmp_path, code, "1") == ["tribler_udp_fix", "asyncio.windows_events"]
