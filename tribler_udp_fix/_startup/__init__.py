@@ -44,7 +44,7 @@ def main() -> None:
 
 def _arrive() -> None:
     """Install the repairs: the program has come to a gate."""
-    if not FINDER.waits_for or is_importing(NEEDED):
+    if is_importing(NEEDED):
         return
     try:
         from tribler_udp_fix._imports._whole import import_whole
@@ -52,8 +52,13 @@ def _arrive() -> None:
         # Takes over the gates, so that this is not called again.
         settle = import_whole("tribler_udp_fix._install").settle
     except Exception as exc:  # a package that was removed meanwhile: the program goes on without
+        FINDER.arrive = _do_nothing
         if FINDER.waits_for:
             FINDER.leave()
             report(exc)
         return
     settle()
+
+
+def _do_nothing() -> None:
+    """There is nothing to install any more."""
