@@ -19,6 +19,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Counter, NamedTuple, Sequence
 
@@ -110,17 +111,11 @@ def start(jobs: Sequence[tuple[str, float]], stock: bool = False) -> Outcome:
         environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), environ.get("PYTHONPATH", "")])
     told = json.dumps([jobs, PATIENCE, "" if stock else HOOK])
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", CHILD, told],
-            cwd=str(Path(__file__).parent),  # not the checkout, in which a Windows Python has none
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=3 * PATIENCE,
-        )
+        child = _child([sys.executable, "-c", CHILD, told], environ)
+        done = subprocess.CompletedProcess(child.args, 0, *child.communicate(timeout=3 * PATIENCE))
+        done.returncode = child.returncode
     except subprocess.TimeoutExpired:
+        child.kill()
         return Outcome("hung", f"{jobs}: nothing was said")
     if done.returncode != 0:
         return Outcome("failed", f"{jobs}: exit status {done.returncode}: {done.stderr}")
@@ -134,6 +129,27 @@ def start(jobs: Sequence[tuple[str, float]], stock: bool = False) -> Outcome:
         if what:
             return Outcome(kind, f"{jobs}: {what}")
     return Outcome("well", "")
+
+
+def _child(command: list[str], environ: dict[str, str]) -> subprocess.Popen[str]:
+    tries = 5
+    while True:
+        tries -= 1
+        try:
+            return subprocess.Popen(
+                command,
+                cwd=str(Path(__file__).parent),  # not the checkout: what pip installed is imported
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except OSError:  # Wine, now and then: "Internal error", and there is no process
+            if not tries:
+                raise
+            time.sleep(0.5)
 
 
 def run(starts: int, seed: int, stock: bool = False) -> tuple[Counter[str], list[Outcome]]:
