@@ -48,6 +48,7 @@ class Case:
 CASES = (
     Case("bare", site="empty"),
     Case("a .pth that holds a comment", site="comment"),
+    Case("a .pth that holds `import os`", site="import"),
     Case("variable unset", site="ours", limit=1.05),
     Case("setuptools' own distutils-precedence.pth", site="setuptools"),
     Case("variable set, program without asyncio", site="ours", switched_on=True, limit=1.10),
@@ -60,7 +61,7 @@ CASES = (
         baseline="program imports asyncio, bare",
     ),
 )
-OURS, THEIRS = CASES[2].name, CASES[3].name
+BARE, COMMENT, IMPORT, OURS, THEIRS = (case.name for case in CASES[:5])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Result:
 def lay_sites(python: str, folder: Path) -> dict[str, str]:
     """Make the virtual environments; return the path of each one's Python."""
     pythons = {}
-    for site in ("empty", "comment", "ours", "setuptools"):
+    for site in ("empty", "comment", "import", "ours", "setuptools"):
         subprocess.run([python, "-m", "venv", "--without-pip", str(folder / site)], check=True)
         scripts = folder / site / ("Scripts" if sys.platform == "win32" else "bin")
         pythons[site] = str(scripts / "python")
@@ -90,6 +91,8 @@ def lay_sites(python: str, folder: Path) -> dict[str, str]:
         ).stdout.strip()
         if site == "comment":
             Path(where, "comment.pth").write_text("# nothing\n")
+        elif site == "import":
+            Path(where, "import.pth").write_text("import os\n")
         elif site == "setuptools":
             _pip_install(python, where, "setuptools")
         elif site == "ours":
@@ -210,6 +213,22 @@ def broken_limits(results: list[Result], costs: dict[str, list[float]]) -> list[
     return broken
 
 
+def shares(costs: dict[str, list[float]]) -> list[str]:
+    """Say what of the hook's cost, unset, is the hook's own, and what any .pth file costs."""
+    lines = []
+    for more, than in ((COMMENT, BARE), (IMPORT, COMMENT), (OURS, IMPORT)):
+        differences = [mine - base for mine, base in zip(costs[more], costs[than])]
+        low, high = _interval(sorted(differences))
+        share = statistics.median(
+            difference / bare for difference, bare in zip(differences, costs[BARE])
+        )
+        lines.append(
+            f"{more}, more than {than}: {statistics.median(differences):.2f} ms "
+            f"({low:.2f} to {high:.2f}), {share:.1%} of a bare start"
+        )
+    return lines
+
+
 def table(results: list[Result]) -> str:
     """Return the results as a Markdown table."""
     lines = ["| | wall ms | CPU ms | ratio | 95% interval | limit |", "|---|---|---|---|---|---|"]
@@ -248,10 +267,13 @@ def main() -> int:
     if options.json:
         cases = [dataclasses.asdict(result) for result in results]
         document = {"python": version, "rounds": starts.rounds, "pinned": pinned, "cases": cases}
+        document["shares"] = shares(starts.costs)
         print(json.dumps({**document, "broken": broken}, indent=2))
     else:
         print(f"Python {version}, {starts.rounds} shuffled rounds, {pinned}:\n")
         print(table(results))
+        print()
+        print("\n".join(shares(starts.costs)))
         print()
         print("\n".join(f"LIMIT BROKEN: {sentence}" for sentence in broken) or "All limits kept.")
     return 1 if broken else 0

@@ -20,9 +20,16 @@ def hook(value=None):
 def ours():
     return sorted(n for n in sys.modules if n.partition(".")[0] in ("tribler_udp_fix", "wrapt"))
 def waiting():
-    return sum(type(finder).__name__ == "AsyncioFinder" for finder in sys.meta_path)
+    return sum(bool(getattr(finder, "waits_for", "")) for finder in sys.meta_path)
+def gates():
+    from tribler_udp_fix._imports import is_gate
+    homes = [sys.modules.get("asyncio.base_events"), sys.modules.get("asyncio.events")]
+    classes = [value for home in homes if home for value in vars(home).values()
+               if isinstance(value, type)]
+    return sum(is_gate(value) for cls in {{*classes}} for value in vars(cls).values())
 def installed():
-    return "tribler_udp_fix._install" in sys.modules
+    import tribler_udp_fix
+    return tribler_udp_fix.status().installed
 """
 
 

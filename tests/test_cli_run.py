@@ -155,7 +155,7 @@ def test_the_plugin_is_on_before_the_program_imports_asyncio(tmp_path: Path) -> 
         "import sys\n"
         "print('asyncio' in sys.modules, 'wrapt' in sys.modules)\n"
         "import asyncio, tribler_udp_fix\n"
-        "print('tribler_udp_fix._install' in sys.modules)"
+        "print(tribler_udp_fix.status().installed)"
     )
     write(tmp_path / "program.py", code)
     assert run("program.py", cwd=tmp_path).stdout.split() == ["False", "False", "True"]

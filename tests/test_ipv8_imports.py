@@ -77,6 +77,20 @@ def test_with_the_variable_alone_it_is_repaired(first: str):
     assert output(code, variable="1") == f"applied {BOTH}\n"
 
 
+@pytest.mark.parametrize("first", ["", "import asyncio", "tribler_udp_fix.install()"])
+def test_it_is_repaired_before_the_program_has_its_first_endpoint(first: str):
+    code = f"""
+{first}
+from ipv8.messaging.interfaces.udp.endpoint import UDPEndpoint
+before = vars(UDPEndpoint)["__init__"].__code__.co_filename
+UDPEndpoint(0, "127.0.0.1")
+print(replaced(), vars(UDPEndpoint)["__init__"].__code__.co_filename == before)
+tribler_udp_fix.uninstall()
+print(replaced(), vars(UDPEndpoint)["__init__"].__code__.co_filename == sys.modules[UDP].__file__)
+"""
+    assert output(code, variable="1") == f"{BOTH} False\n[] True\n"
+
+
 def test_with_the_variable_the_service_is_repaired_when_it_is_what_imports_asyncio():
     code = """
 print("asyncio" in sys.modules)
@@ -118,11 +132,11 @@ tribler_udp_fix.install()
 import importlib, ipv8.messaging.interfaces.udp.endpoint as module
 first = module.UDPEndpoint
 importlib.reload(module)
-print(module.UDPEndpoint is not first, replaced(), f13()[0])
+print(module.UDPEndpoint is not first, f13()[0], replaced())
 tribler_udp_fix.uninstall()
 print(replaced(), type(vars(first)["open"]).__name__, "error_received" in vars(first))
 """
-    assert output(code) == f"True {BOTH} applied\n[] function False\n"
+    assert output(code) == f"True applied {BOTH}\n[] function False\n"
 
 
 @pytest.mark.parametrize(
@@ -174,9 +188,12 @@ logging.disable()
 tribler_udp_fix.install()
 sys.modules["tribler_udp_fix._ipv8._repairs"] = None
 import ipv8.messaging.interfaces.udp.endpoint
-print(f13(), replaced())
+print(*f13(), replaced(), tribler_udp_fix.status().installed)
 """
-    assert output(code) == "('off', 'not installed') []\n"
+    assert output(code) == (
+        "off could not be applied: ModuleNotFoundError('import of tribler_udp_fix._ipv8._repairs "
+        "halted; None in sys.modules') [] False\n"
+    )
 
 
 def test_when_a_patch_cannot_be_applied_the_import_goes_well_and_none_stays():

@@ -32,7 +32,8 @@ if not ours:
 else:
     print("asyncio" in sys.modules, "wrapt" in sys.modules, end=" ")
     import asyncio
-    print("tribler_udp_fix._install" in sys.modules)
+    import tribler_udp_fix
+    print(tribler_udp_fix.status().installed)
 """
 NOTHING = "nothing imported\n"
 REPAIRED_WITH_ASYNCIO = "False False True\n"

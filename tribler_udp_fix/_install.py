@@ -1,39 +1,50 @@
-"""Apply the repairs to this process, take them back, and say how things stand."""
+"""Apply the repairs to this process, take them back, and say how things stand.
+
+Three rules keep a program from waiting for ever, whatever its threads import at that time. What is
+needed is imported while no lock of ours is held (``_load``). Under ``_lock`` nothing is imported
+or logged, and nobody else is called that could wait: whoever waits for it waits for some
+milliseconds. And within an import of asyncio, wrapt or this package nothing is installed: it comes
+with the next gate, or the next ``status()``.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import logging
+import os
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
+from tribler_udp_fix._asyncio._upstream import has_fault
 from tribler_udp_fix._faults import EVENT_LOOP, FAULTS, IPV8_FAULTS, TRIBLER_ENTRIES
-from tribler_udp_fix._imports._finder import ImportFinder
-from tribler_udp_fix._imports._modules import is_loaded, is_under_way
+from tribler_udp_fix._imports import ASYNCIO, FINDER, GATES, NEEDED, is_importing
+from tribler_udp_fix._imports._modules import is_loaded
+from tribler_udp_fix._imports._whole import import_whole, is_under_way, is_under_way_here, whole
 from tribler_udp_fix._ipv8._names import TARGETS as IPV8_TARGETS
 from tribler_udp_fix._patching._imported import ImportedRepairs, Package
+from tribler_udp_fix._patching._notes import log_notes
 from tribler_udp_fix._patching._repair_set import RepairSet
 from tribler_udp_fix._patching._states import NOT_NEEDED, OFF, REFUSED, State
+from tribler_udp_fix._patching._wrapt import wrapt_patches
 from tribler_udp_fix._settings import Settings, current_settings, use_settings
 from tribler_udp_fix._status import RepairStatus, Status
+from tribler_udp_fix._switch import report
 from tribler_udp_fix._tribler._names import TARGETS as TRIBLER_TARGETS
 from tribler_udp_fix._watchdog._names import TARGETS as WATCHED_TARGETS
 
 if TYPE_CHECKING:
-    from importlib.machinery import ModuleSpec
-    from types import ModuleType
-    from typing import Sequence
-
     from tribler_udp_fix._asyncio._event_loop import EventLoopChoice
+    from tribler_udp_fix._watchdog._report import WatchdogStatus
+    from tribler_udp_fix._watchdog._watchdog import Watchdog
 
 _NO_PROACTOR: State = (NOT_NEEDED, "no Proactor")
 _NOT_INSTALLED: State = (OFF, "not installed")
 
 _lock = threading.RLock()
 _installed = False
+_failure = ""  # why an attempt to install failed, until the next one
 _asyncio: RepairSet | None = None  # made by the first install(): it imports asyncio
 _event_loop: EventLoopChoice | None = None  # made with it
 _imported_repairs = tuple(
@@ -44,7 +55,6 @@ _imported_repairs = tuple(
         Package("Tribler", TRIBLER_TARGETS, "tribler_udp_fix._tribler._repairs"),
     )
 )
-_repairs_of = {module: each for each in _imported_repairs for module in each.package.targets}
 
 
 def install(settings: Settings | None = None) -> Status:
@@ -56,30 +66,33 @@ def install(settings: Settings | None = None) -> Status:
     not the one we know is left alone, and ``status()`` says why; when a patch cannot be applied,
     those before it are taken back and the exception is raised. Where there is no Proactor asyncio
     is left alone. IPv8 is repaired, and Tribler joined, on every platform, when the program has
-    imported them; neither is ever imported here.
+    imported them, before it can use them; neither is ever imported here.
     """
-    global _installed
-    if sys.platform == "win32":
-        # Before the lock: the startup hook installs while it holds asyncio's import lock.
-        import asyncio  # noqa: F401
-    # In this order, and before the lock for the same reason: an import of IPv8 or Tribler that is
-    # not waited for begins after the finder is there.
-    _finder.enter()
-    _wait_for_imports()
+    # In this order: an import of IPv8 or Tribler that is not waited for begins after the finder is
+    # there.
     with _lock:
-        _finder.enter()  # another thread may have uninstalled in between
-        if settings is not None:
-            use_settings(settings)
-        if not _installed:
-            try:
-                _install()
-            except BaseException:  # an interrupt, too, must not leave a half-patched program
-                uninstall()
-                raise
-            _installed = True
-        elif _event_loop is not None:
-            _event_loop.install(current_settings().loop)
-        return status()
+        FINDER.enter()
+    _wait_for_imports()
+    _bring_up(lambda: settings, _always)
+    return _status()
+
+
+def settle() -> None:
+    """Do what the hook, or ``install()``, is to do for what the program has imported since then.
+
+    Called at the gates, and for each status; raises nothing, and never waits for an import of
+    asyncio or wrapt that this very thread is in: then it does nothing.
+    """
+    for _ in range(2):  # another thread may have installed before the last import had ended
+        if not _is_due() or is_importing(NEEDED):
+            return
+        try:
+            if FINDER.waits_for:
+                _bring_up(_settings_of_environ, _is_waiting)
+            else:
+                _bring_up(_no_others, _is_installed)
+        except Exception as exc:  # the program's own work goes on, repaired or not
+            report(exc)
 
 
 def uninstall() -> Status:
@@ -88,24 +101,24 @@ def uninstall() -> Status:
     Transports of the repaired class keep working as such until they close. A function that another
     package wrapped after us stays, switched off, and ``status()`` names it.
     """
-    global _installed
+    global _failure
     with _lock:
-        _installed = False
-        _finder.leave()
-        if _event_loop is not None:
-            _event_loop.uninstall()
-        if _asyncio is not None:
-            _asyncio.uninstall()
-        for repairs in reversed(_imported_repairs):
-            repairs.uninstall()
-        service = sys.modules.get("tribler_udp_fix._watchdog._ipv8_service")
-        if service is not None:
-            service.stop_all()
-        return status()
+        _failure = ""
+        _take_back()
+    return _status()
 
 
 def status() -> Status:
-    """Each repair's state and the counters, as they are now. Installs nothing."""
+    """Each repair's state and the counters, as they are now.
+
+    Where the startup hook waits for the program to come to use asyncio, IPv8 or Tribler, and these
+    are imported, it installs now.
+    """
+    settle()
+    return _status()
+
+
+def _status() -> Status:
     with _lock:
         sources = (
             (FAULTS.values(), _asyncio_state),
@@ -114,24 +127,43 @@ def status() -> Status:
             (TRIBLER_ENTRIES.values(), _imported_state),
         )
         repairs = tuple(
-            RepairStatus(fault.id, fault.title, *state(fault.id), fault.issue)
+            RepairStatus(fault.id, fault.title, *_told(state(fault.id)), fault.issue)
             for faults, state in sources
             for fault in faults
         )
-        watching = sys.modules.get("tribler_udp_fix._watchdog._watchdog")
-        if watching:
-            watching.forget_closed()
-        watchdogs = tuple(dog.status() for dog in list(watching.running)) if watching else ()
-        return Status(_installed, current_settings(), repairs, COUNTERS.as_dict(), watchdogs)
+        installed, settings = _installed, current_settings()
+    return Status(installed, settings, repairs, COUNTERS.as_dict(), _watchdogs())
+
+
+def _told(state: State) -> State:
+    return (OFF, _failure) if _failure and state == _NOT_INSTALLED else state
+
+
+def _watchdogs() -> tuple[WatchdogStatus, ...]:
+    # Not looked at before it is whole: another thread may be importing it for the first time.
+    watching = whole("tribler_udp_fix._watchdog._watchdog")
+    if watching is None:
+        return ()
+    watching.forget_closed()
+    return tuple(_status_of(dog) for dog in list(watching.running))
+
+
+def _status_of(watchdog: Watchdog) -> WatchdogStatus:
+    while True:
+        try:
+            return watchdog.status()
+        except RuntimeError as exc:
+            # Its loop goes on in another thread, and without a global lock it may add to what is
+            # being copied here.
+            if "mutated during iteration" not in str(exc):
+                raise
 
 
 def _asyncio_state(fault: str) -> State:
     if sys.platform != "win32":
         return _NO_PROACTOR
     states = _asyncio.states if _asyncio is not None else {}
-    state, reason = states.get(fault, _NOT_INSTALLED)
-    from tribler_udp_fix._asyncio._upstream import has_fault
-
+    state, reason = _told(states.get(fault, _NOT_INSTALLED))
     has = has_fault(fault)
     if has is None:
         return state, reason
@@ -146,20 +178,91 @@ def _event_loop_state(_: str) -> State:
 
 def _imported_state(fault: str) -> State:
     # Of event loops, and not of a package: known as soon as something has looked after one.
-    wakeup = sys.modules.get("tribler_udp_fix._asyncio._wakeup") if fault == "F12" else None
+    wakeup = whole("tribler_udp_fix._asyncio._wakeup") if fault == "F12" else None
     refused = wakeup.refused() if wakeup is not None else None
     if refused is not None:
         return REFUSED, refused
     return next(repairs.state(fault) for repairs in _imported_repairs if fault in repairs.faults)
 
 
-def _install() -> None:
+def _is_due() -> bool:
+    if FINDER.waits_for:
+        return is_loaded(ASYNCIO)
+    return _installed and any(repairs.left() for repairs in _imported_repairs)
+
+
+def _bring_up(settings: Callable[[], Settings | None], is_wanted: Callable[[], bool]) -> None:
+    """Install, or repair what has been imported since; raises what prevents it.
+
+    Nothing is done, and nothing raised, where it is not wanted any more: another thread has
+    installed, given up or uninstalled in between.
+    """
+    global _installed, _failure
+    try:
+        packages = _load()
+        chosen = settings()
+        with _lock:
+            if not is_wanted():
+                return
+            if chosen is not None:
+                use_settings(chosen)
+            FINDER.enter()
+            if _installed:
+                _repair_the_rest(packages)
+            else:
+                _install(packages)
+            _installed, _failure = True, ""
+            FINDER.arrive, FINDER.waits_for = settle, ""
+            FINDER.open_gates(_finished())
+    except BaseException as exc:  # an interrupt, too, must not leave a half-patched program
+        with _lock:
+            if not is_wanted():
+                return
+            _failure = f"could not be applied: {exc!r}"
+            _take_back()
+        raise
+    finally:
+        log_notes()
+
+
+def _always() -> bool:
+    return True
+
+
+def _is_waiting() -> bool:
+    return bool(FINDER.waits_for)
+
+
+def _is_installed() -> bool:
+    return _installed
+
+
+def _no_others() -> None:
+    return None
+
+
+def _settings_of_environ() -> Settings:
+    return Settings.from_environ(os.environ)
+
+
+def _load() -> list[ImportedRepairs]:
+    """Import what is needed for what the program has imported; return the repairs it is for."""
+    if sys.platform == "win32":
+        import_whole(ASYNCIO)
+        import_whole("tribler_udp_fix._asyncio._proactor")
+        wrapt_patches()
+    needed = [repairs for repairs in _imported_repairs if repairs.is_needed]
+    for repairs in needed:
+        repairs.load()
+    return needed
+
+
+def _install(packages: list[ImportedRepairs]) -> None:
     logger = logging.getLogger("tribler_udp_fix")
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.INFO)  # Tribler's builds have the root logger at CRITICAL
     if sys.platform == "win32":
         global _asyncio, _event_loop
-        # Imports asyncio and, by applying, wrapt: not before somebody asks for a repair.
         if _asyncio is None or _event_loop is None:
             from tribler_udp_fix._asyncio import _proactor
 
@@ -168,42 +271,51 @@ def _install() -> None:
             _event_loop = _proactor.event_loop_choice(proactor)
         _asyncio.install()
         _event_loop.install(current_settings().loop)
-    for repairs in _imported_repairs:
+    for repairs in packages:
         repairs.install()
 
 
-def watch_imports(
-    name: str, path: Sequence[str] | None, target: ModuleType | None
-) -> ModuleSpec | None:
-    """Be told when the program imports IPv8 or Tribler; repairs nothing before ``install()``.
-
-    Called for the import of the module *name*: that has begun, so it asks no finder that enters
-    now. Returns what such a finder finds.
-    """
-    return _finder.find_spec(name, path, target) if _finder.enter() else None
+def _repair_the_rest(packages: list[ImportedRepairs]) -> None:
+    if _event_loop is not None:
+        _event_loop.install(current_settings().loop)
+    for repairs in packages:
+        for module in repairs.left():
+            repairs.try_to_repair(module)
 
 
-def _ran(module: str) -> None:
-    """Repair a module of IPv8 or Tribler whose code has just run."""
-    if not _installed:
-        return
-    repairs = _repairs_of[module]
-    # Before the lock, which is not to be held while asyncio is imported.
-    importlib.import_module(repairs.package.repairs)
-    with _lock:
-        if _installed:
-            repairs.repair(module)
+def _finished() -> list[str]:
+    """The modules with gates for which nothing is left to do."""
+    imported = [module for module in GATES if is_loaded(module)]
+    left = {module for repairs in _imported_repairs for module in repairs.left()}
+    return [module for module in imported if module not in left]
+
+
+def _take_back() -> None:
+    global _installed
+    _installed = False
+    FINDER.leave()
+    if _event_loop is not None:
+        _event_loop.uninstall()
+    if _asyncio is not None:
+        _asyncio.uninstall()
+    for repairs in reversed(_imported_repairs):
+        repairs.uninstall()
+    service = whole("tribler_udp_fix._watchdog._ipv8_service")
+    if service is not None:
+        service.stop_all()
 
 
 def _wait_for_imports() -> None:
     """Wait until no other thread is importing a module that is to be repaired."""
-    for module, repairs in _repairs_of.items():
-        if is_under_way(module):
-            with contextlib.suppress(Exception):  # it is the other thread's to raise
-                importlib.import_module(module)
-        if is_loaded(module):
-            # What the repairs need: asyncio, and whoever repairs that may hold its import lock.
-            importlib.import_module(repairs.package.repairs)
+    for repairs in _imported_repairs:
+        for module in repairs.package.targets:
+            if is_under_way(module) and not is_under_way_here(module):
+                with contextlib.suppress(Exception):  # it is the other thread's to raise
+                    import_whole(module)
 
 
-_finder = ImportFinder(_repairs_of, _ran)
+FINDER.arrive = FINDER.arrive if FINDER.waits_for else settle
+if hasattr(os, "register_at_fork"):  # a child must not find it held by a thread that it has not
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )

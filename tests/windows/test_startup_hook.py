@@ -16,7 +16,6 @@ DETACHED_PROCESS = 8
 HOOK_ALONE = [
     "tribler_udp_fix",
     "tribler_udp_fix._imports",
-    "tribler_udp_fix._imports._loader",
     "tribler_udp_fix._startup",
     "tribler_udp_fix._switch",
 ]
@@ -78,21 +77,58 @@ def test_with_the_hook_off_nothing_of_ours_is_imported_at_start_nor_with_asyncio
 
 
 @pytest.mark.parametrize("value", ["1", " Yes "])
-def test_with_the_hook_on_asyncio_is_repaired_when_the_program_imports_it_and_not_before(
+def test_with_the_hook_on_asyncio_is_repaired_when_the_program_makes_a_loop_and_not_before(
     tmp_path: Path, value: str
 ) -> None:
     code = """
 print("asyncio" in sys.modules, sorted(ours()))
 import asyncio
+print(sorted(ours()) == HOOK_ALONE)
+asyncio.new_event_loop().close()
 print("wrapt" in sys.modules, repaired())
 """
-    assert output(tmp_path, code, value) == [
+    assert output(tmp_path, f"HOOK_ALONE = {HOOK_ALONE}\n{code}", value) == [
         f"False {HOOK_ALONE}",
+        "True",
         "True True",
     ]
 
 
-def test_the_repairs_stand_before_the_programs_first_statement_after_the_import(
+@pytest.mark.parametrize(
+    "start",
+    [
+        "asyncio.run(main())",
+        "asyncio.new_event_loop().run_until_complete(main())",
+        "asyncio.ProactorEventLoop().run_until_complete(main())",
+        "asyncio.get_event_loop_policy().new_event_loop().run_until_complete(main())",
+    ],
+)
+def test_the_first_endpoint_of_the_first_loop_is_a_repaired_one(tmp_path: Path, start: str) -> None:
+    code = f"""
+import asyncio
+async def main():
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(
+        asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0))
+    print(type(transport).__module__.partition(".")[0])
+    print(vars(type(loop._proactor))["recvfrom"].__wrapped__.__module__)
+    transport.close()
+    await asyncio.sleep(0)
+{start}
+"""
+    assert output(tmp_path, code, "1") == ["tribler_udp_fix", "asyncio.windows_events"]
+
+
+def test_a_loop_that_a_module_makes_while_it_is_imported_is_repaired(tmp_path: Path) -> None:
+    (tmp_path / "early.py").write_text("import asyncio\nloop = asyncio.new_event_loop()\n")
+    code = """
+import early
+print("tribler_udp_fix._install" in sys.modules, repaired())
+"""
+    assert output(tmp_path, code, "1") == ["True True"]
+
+
+def test_the_status_of_a_program_that_has_only_imported_asyncio_is_that_of_the_installed_repairs(
     tmp_path: Path,
 ) -> None:
     code = """
@@ -145,19 +181,43 @@ answer = asyncio.run(program())
 """
 
 
-def _break_wrapt(folder: Path) -> None:
-    (folder / "wrapt.py").write_text("raise OSError('this wrapt\\nis broken')\n")
+def _break_wrapt(folder: Path, source: str = "raise OSError('this wrapt\\nis broken')\n") -> None:
+    (folder / "wrapt.py").write_text(source)
 
 
-def test_a_failure_inside_the_hook_is_one_line_with_the_way_to_switch_it_off(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("wrapt", "reason"),
+    [
+        ("raise OSError('this wrapt\\nis broken')\n", "OSError: this wrapt is broken"),
+        ("raise ImportError('No module')\n", "ImportError: No module"),
+        (
+            "__version__ = '1.14.1'\n",
+            "ImportError: wrapt 1.14.1 is too old, 1.16 or later is needed",
+        ),
+    ],
+    ids=["broken", "missing", "too old"],
+)
+def test_a_wrapt_that_cannot_be_used_is_one_line_with_the_way_to_switch_it_off(
+    tmp_path: Path, wrapt: str, reason: str
 ) -> None:
-    _break_wrapt(tmp_path)
-    code = ASYNCIO_WITH_A_BROKEN_WRAPT + "print(answer, repaired())"
+    _break_wrapt(tmp_path, wrapt)
+    code = (
+        ASYNCIO_WITH_A_BROKEN_WRAPT
+        + """
+print(answer, repaired())
+repairs = sys.modules["tribler_udp_fix"].status().repairs
+states = {(repair.state, repair.reason) for repair in repairs
+          if repair.fault in ("F1", "F3", "F4", "loop")}
+print(states)
+"""
+    )
     result = run(tmp_path, code, "1")
-    assert (result.returncode, result.stdout) == (0, "the program goes on False\n")
+    goes_on, states = result.stdout.splitlines()
+    assert (result.returncode, goes_on) == (0, "the program goes on False")
+    assert states.startswith("{('off', ")
+    assert "could not be applied: " in states
     assert result.stderr == (
-        "tribler_udp_fix: the repairs are not on (OSError: this wrapt is broken). "
+        f"tribler_udp_fix: the repairs are not on ({reason}). "
         "To switch this off, set TRIBLER_UDP_FIX=0.\n"
     )
 

@@ -93,11 +93,11 @@ import importlib
 from tribler.core import start_core
 tribler_udp_fix.install()
 importlib.reload(start_core)
-print(type(start_core.components_gen).__name__ != "function", entry()[0])
+print(entry()[0], type(start_core.components_gen).__name__ != "function")
 tribler_udp_fix.uninstall()
 print(type(start_core.components_gen).__name__)
 """
-    assert output(code, stand_in("7")) == "True applied\nfunction\n"
+    assert output(code, stand_in("7")) == "applied True\nfunction\n"
 
 
 def test_installed_first_it_is_joined_when_the_program_imports_it_and_not_before():

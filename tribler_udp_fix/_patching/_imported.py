@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import logging
+import sys
 from typing import Mapping, NamedTuple
 
 from tribler_udp_fix._imports._modules import Target, is_loaded, loaded
+from tribler_udp_fix._imports._whole import import_whole, is_under_way
+from tribler_udp_fix._patching._notes import note
 from tribler_udp_fix._patching._repair_set import RepairSet
 from tribler_udp_fix._patching._states import APPLIED, NOT_NEEDED, OFF, REFUSED, State
-
-logger = logging.getLogger("tribler_udp_fix")
+from tribler_udp_fix._patching._wrapt import wrapt_patches
 
 _MOST_TELLING_FIRST = (REFUSED, OFF, APPLIED, NOT_NEEDED)
 
@@ -36,26 +36,62 @@ class ImportedRepairs:
         self._sets: dict[object, RepairSet] = {}
         self._unknown: dict[str, State] = {}
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether the program has imported any of the targets."""
+        return any(map(is_loaded, self.package.targets))
+
+    def load(self) -> None:
+        """Import what the repairs need; raises what that raises. No lock may be held here."""
+        import_whole(self.package.repairs)
+        wrapt_patches()
+
+    def left(self) -> list[str]:
+        """The modules that the program has imported, and that were not tried to repair yet."""
+        return [
+            module
+            for module, target in self.package.targets.items()
+            if is_loaded(module)
+            and module not in self._unknown
+            and loaded(module, target.name) not in self._sets
+        ]
+
     def install(self) -> None:
-        """Repair what the program has imported; raises what applying a patch raises."""
+        """Repair what the program has imported, after ``load()``; raises what a patch raises."""
         for module in self.package.targets:
             if is_loaded(module):
                 self.repair(module)
 
     def repair(self, module: str) -> None:
-        """Repair one module, whose code has run; raises what applying a patch raises."""
-        repair_of = importlib.import_module(self.package.repairs).repair_of  # it imports asyncio
+        """Repair one module, after ``load()``; raises what applying a patch raises."""
+        repair_of = sys.modules[self.package.repairs].repair_of
         target = loaded(module, self.package.targets[module].name)
         try:
             if target not in self._sets:
                 self._sets[target] = RepairSet([repair_of(module)])
         except LookupError as exc:
-            faults = self.package.targets[module].faults
-            logger.warning("%s left alone: %s", ", ".join(faults), exc)
+            if self._is_under_way():
+                return  # what is missing may be there next time
+            faults = ", ".join(self.package.targets[module].faults)
+            note(f"{faults} left alone: {exc}")
             self._unknown[module] = REFUSED, str(exc)
         else:
             self._unknown.pop(module, None)
             self._sets[target].install()
+
+    def try_to_repair(self, module: str) -> None:
+        """Repair one module, after ``load()``; where that fails ``state()`` says why."""
+        try:
+            self.repair(module)
+        except Exception as exc:  # what the program has besides stays repaired
+            self._unknown[module] = OFF, f"could not be applied: {exc!r}"
+            note(f"{module} is not repaired: {exc!r}")
+
+    def _is_under_way(self) -> bool:
+        roots = {module.partition(".")[0] for module in self.package.targets}
+        return any(
+            name.partition(".")[0] in roots and is_under_way(name) for name in [*sys.modules]
+        )
 
     def uninstall(self) -> None:
         """Take every repair back, those of classes that were reloaded since included."""

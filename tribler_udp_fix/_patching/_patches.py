@@ -12,6 +12,9 @@ import inspect
 from types import ModuleType
 from typing import Any, Callable, Dict, Iterable, NamedTuple, Protocol, Sequence, Tuple, Union
 
+from tribler_udp_fix._imports import behind, open_gate
+from tribler_udp_fix._patching._wrapt import wrapt_patches
+
 Owner = Union[type, ModuleType]  # a class with a method, or a module with a function
 Wrapper = Callable[[Callable[..., Any], Any, Tuple[Any, ...], Dict[str, Any]], Any]
 
@@ -34,7 +37,7 @@ class Shape(NamedTuple):
 
     def mismatch(self) -> str | None:
         """Why the function is not the one we know, or None."""
-        function = vars(self.owner).get(self.name, _MISSING)
+        function = behind(vars(self.owner).get(self.name, _MISSING))
         where = f"{self.owner.__name__}.{self.name}"
         if function is _MISSING:
             return f"{where} is not there"
@@ -86,8 +89,8 @@ class Exported(NamedTuple):
 
     def mismatch(self) -> str | None:
         """That it hands out another one, or None."""
-        there = vars(self.module).get(self.name, _MISSING)
-        if there is not _MISSING and there is vars(self.home).get(self.name):
+        there = behind(vars(self.module).get(self.name, _MISSING))
+        if there is not _MISSING and there is behind(vars(self.home).get(self.name)):
             return None
         return f"{self.module.__name__}.{self.name} is not {self.home.__name__}'s"
 
@@ -119,10 +122,9 @@ class Patch:
     def apply(self) -> None:
         """Put the wrapper in place, or switch it on again where it could not be removed."""
         if self._replacement is None or self._was_removed():
-            # Not `import wrapt`: when the program is importing wrapt itself, the startup hook
-            # can run inside its half-made package. Late, because wrapt takes 95 ms to import.
-            from wrapt.patches import wrap_function_wrapper
-
+            wrap_function_wrapper = wrapt_patches().wrap_function_wrapper
+            for owner in (self.owner, *self._exporters):
+                open_gate(owner, self.name)
             self._original = vars(self.owner).get(self.name, _MISSING)
             self._replacement = wrap_function_wrapper(self.owner, self.name, self._dispatch)
             for module in self._exporters:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Sequence
 
+from tribler_udp_fix._patching._notes import note
 from tribler_udp_fix._patching._patches import Repair, apply_all, first_mismatch
 from tribler_udp_fix._patching._states import APPLIED, NOT_NEEDED, OFF, REFUSED, State
-
-logger = logging.getLogger("tribler_udp_fix")
 
 
 class RepairSet:
@@ -28,7 +26,7 @@ class RepairSet:
         for repair in self._repairs:
             mismatch = first_mismatch(repair.shapes)
             if mismatch is not None:
-                logger.warning("%s left alone: %s", ", ".join(repair.faults), mismatch)
+                note(f"{', '.join(repair.faults)} left alone: {mismatch}")
                 state = REFUSED, mismatch
             elif repair.not_needed:
                 state = NOT_NEEDED, repair.not_needed
