@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -115,6 +116,18 @@ class Venv:
         (built,) = self._folder.glob(pattern)
         return built
 
+    def metadata(self, url: str, ref: str = "") -> str:
+        """Return the metadata that a build makes which is told the project's address."""
+        code = (
+            "import os, setuptools.build_meta as b; os.chdir('source'); "
+            "b.prepare_metadata_for_build_wheel('..')"
+        )
+        self.run([self.python, "-c", code], PROJECT_URL=url, PROJECT_REF=ref)
+        (folder,) = self._folder.glob("*.dist-info")
+        text = (folder / "METADATA").read_text("utf-8")
+        shutil.rmtree(str(folder))
+        return text
+
     def install(self, kind: str) -> None:
         source = {
             "wheel": [str(self.wheel)],
@@ -144,7 +157,11 @@ def _copy_source(folder: Path) -> None:
         if path.is_file():
             shutil.copy(str(path), str(folder))
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(str(ROOT / "tribler_udp_fix"), str(folder / "tribler_udp_fix"), ignore=ignored)
+    for name in ("tribler_udp_fix", "docs"):
+        shutil.copytree(str(ROOT / name), str(folder / name), ignore=ignored)
+    lab = folder / "tests" / "winlab"
+    lab.mkdir(parents=True)
+    shutil.copy(str(ROOT / "tests" / "winlab" / "README.md"), str(lab))
 
 
 @pytest.fixture(scope="module", params=_pythons().items(), ids=lambda item: f"python{item[0]}")
@@ -174,6 +191,33 @@ def test_the_sdist_holds_all_that_its_build_needs(venv: Venv) -> None:
         assert hook is not None
         assert hook.read() == PTH
     assert {"_build_hooks.py", "LICENSE", "pyproject.toml", "setup.cfg"} <= names
+
+
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+NAMED = re.compile(r"(?<![\w./])(?:docs/[\w-]+\.\w+|tests/winlab/README\.md|CHANGELOG\.md)")
+
+
+def test_the_page_that_an_index_shows_leads_nowhere_in_vain(venv: Venv) -> None:
+    page = venv.metadata("")
+    assert [target for target in LINK.findall(page) if "://" not in target] == []
+    with tarfile.open(str(venv.sdist)) as sdist:
+        held = {name.partition("/")[2] for name in sdist.getnames()}
+    named = set(NAMED.findall(page))
+    assert {"docs/heard.svg", "docs/examples.md", "tests/winlab/README.md"} <= named <= held
+
+
+def test_where_the_projects_address_is_known_the_page_links_and_shows_the_picture(
+    venv: Venv,
+) -> None:
+    page = venv.metadata("https://example.org/project", "v1")
+    targets = LINK.findall(page)
+    assert all("://" in target for target in targets)
+    ours = [target for target in targets if target.startswith("https://example.org/project/")]
+    assert "https://example.org/project/raw/v1/docs/heard.svg" in ours
+    for target in ours:
+        _, _, path = target.replace("/raw/", "/blob/").partition("/blob/v1/")
+        assert (ROOT / path.partition("#")[0]).exists(), target
+    assert "\nProject-URL: Issues, https://example.org/project/issues\n" in page
 
 
 @pytest.mark.parametrize("kind", ["wheel", "sdist", "editable"])

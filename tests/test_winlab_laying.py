@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
+import subprocess
 import sys
 import tarfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 
@@ -15,7 +19,21 @@ if sys.platform == "win32":
     pytest.skip("the lab is for Linux", allow_module_level=True)
 
 from .lab_command import winlab
-from .winlab import command, downloads, lay, packages, places, progress, pythons
+from .winlab import (
+    command,
+    disk,
+    downloads,
+    entry,
+    lay,
+    packages,
+    places,
+    progress,
+    pythons,
+    quick,
+    tools,
+    venv,
+    wanted,
+)
 from .winlab.errors import LabError
 
 
@@ -109,11 +127,111 @@ def test_without_root_one_line_says_what_to_run() -> None:
     # Without root's rights, but for reading: the Python that runs this may be in root's home.
     read = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
     user = ("setpriv", "--reuid=1000", "--clear-groups", *read)
-    done = winlab("run", "3.12", "-V", before=user)
+    for arguments in (("run", "3.12", "-V"), ("demo",), ("test", "-k", "a b")):
+        start = time.monotonic()
+        done = winlab(*arguments, before=user)
+        assert time.monotonic() - start < 5  # before anything is laid, or started
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        command = f"python3 -m tests.winlab {shlex.join(arguments)}"
+        assert "needs root" in done.stderr
+        assert f"run `sudo {command}`" in done.stderr
+        assert f"no sudo `su -c {shlex.quote(command)}`" in done.stderr
+
+
+def test_a_root_that_may_make_no_network_is_told_what_its_container_needs() -> None:
+    done = winlab("demo", before=("setpriv", "--bounding-set=-sys_admin"))
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "needs root" in done.stderr
-    assert "-m tests.winlab run 3.12 -V`" in done.stderr
+    assert "--privileged" in done.stderr
+
+
+def test_on_a_bare_machine_debians_packages_come_before_whatever_they_are_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(places, "LAB", tmp_path)
+    monkeypatch.setattr(tools, "missing", lambda signs=tools.SIGNS: list(signs.values()))
+    monkeypatch.setattr(venv, "ready", lambda: False)
+    monkeypatch.setattr(venv, "project_ready", lambda: False)
+    monkeypatch.setattr(lay, "_work", lambda stages: order.extend(s[0].name for s in stages))
+    lay.lay_venv()
+    assert order == ["Debian packages", "tools to build with", "the project and the tests' tools"]
+    order.clear()
+    lay.lay_venv(pythons.PYTHONS)
+    assert order[:2] == ["Debian packages", "tools to build with"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted_pythons"),
+    [
+        ("", "3.8 3.9 3.10 3.11 3.12 3.13 3.14 3.15 3.16"),
+        ("--quick", quick.PYTHON),
+        ("-k receive -x", "3.8 3.9 3.10 3.11 3.12 3.13 3.14 3.15 3.16"),
+        ("tests/windows/test_day.py --windows-python 3.10", "3.10"),
+        ("tests --windows-python=cp38 --windows-python 3.9.13", "3.8 3.9"),
+        ("tests/test_settings.py::test_x -q", ""),
+        ("--ignore tests/windows", ""),
+        ("--collect-only", ""),
+    ],
+)
+def test_what_pytest_will_ask_for_is_laid_in_the_same_go_and_no_more(
+    arguments: str, wanted_pythons: str
+) -> None:
+    found = wanted.by_pytest(arguments.split())
+    assert [python.minor for python in found] == wanted_pythons.split()
+    assert [python.minor for python in wanted.by_demo(["--python", "3.9", "--json"])] == ["3.9"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "small", str(tmp_path)], check=True)
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_disk_without_room_is_noticed_before_anything_is_laid(small_disk: Path) -> None:
+    needs = [disk.Need(small_disk / "not" / "there", 700), disk.Need(small_disk, 500)]
+    assert disk.told(needs) == (
+        f"1.2 GB of disk, 700 MB in {small_disk}/not/there and 500 MB in {small_disk}"
+    )
+    with pytest.raises(LabError, match=r"^make room: the lab needs 1\.2 GB in .*, and [01] MB are"):
+        disk.require(needs)
+    disk.require([])
+    assert disk.told([disk.Need(small_disk, 5)]) is None
+
+
+def test_a_disk_that_fills_up_meanwhile_is_one_line(
+    small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fill(arguments: object) -> int:
+        (small_disk / "file").write_bytes(bytes(2 << 20))
+        return 0
+
+    assert entry.start(fill) == 2
+    assert capsys.readouterr().err.startswith("winlab: make room: [Errno 28] No space left")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("tests.winlab", "tests.winlab.catalogue", "tests.winlab.healing", "tests.winlab.relock"),
+        *("tests.winlab.soak", "tests.tribler_contract", "tests.policy_diagram"),
+        *("tests.page.screenshots", "benchmarks", "benchmarks.watchdog"),
+    ],
+)
+def test_each_program_has_a_help_and_starts_nothing_for_it(module: str) -> None:
+    command = [sys.executable, "-m", module, "--help"]
+    # Root's rights would be needed for more.
+    done = subprocess.run(
+        ["setpriv", "--bounding-set=-sys_admin", *command],
+        cwd=places.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: ")
 
 
 def test_without_a_tool_or_apt_one_line_says_what_is_missing() -> None:
@@ -130,6 +248,20 @@ def test_without_a_tool_or_apt_one_line_says_what_is_missing() -> None:
     [
         ("import sys; sys.exit('first\\nERROR: the cause\\nhint')", "tea failed: ERROR: the cause"),
         ("import sys; sys.exit('first\\nlast')", "tea failed: last"),
+        # As `python3 -m venv` without Debian's python3-venv, whose last line is of no use.
+        (
+            "import sys; sys.exit('apt install python3.11-venv\\n\\nFailing command: x')",
+            "tea failed: apt install python3.11-venv",
+        ),
+        # As pip without a network, which warns first of what is wrong, and ends with what follows.
+        (
+            "import sys; sys.exit('W: Could not resolve x\\nERROR: No matching distribution')",
+            f"tea failed: {command.ADVICE[2][1]} (W: Could not resolve x)",
+        ),
+        (
+            "import sys; sys.exit('ERROR: [Errno 28] No space left on device')",
+            "tea failed: make room on that disk (ERROR: [Errno 28] No space left on device)",
+        ),
         ("import sys; sys.exit(3)", "tea failed: exit status 3"),
         ("import time; time.sleep(9)", "tea failed: not done after 1 s"),
     ],
@@ -138,6 +270,14 @@ def test_a_command_that_fails_says_why_in_one_line(code: str, words: str) -> Non
     with pytest.raises(LabError) as caught:
         command.run("tea", [sys.executable, "-c", code], timeout=1)
     assert str(caught.value) == words
+
+
+def test_the_bars_clock_moves_while_a_step_takes_its_time() -> None:
+    stream = Terminal()
+    with progress.Progress(1, stream) as shown, shown.step("a long one"):
+        time.sleep(1.2)
+    assert "0/1 0:00  a long one" in stream.getvalue()
+    assert "0/1 0:01  a long one" in stream.getvalue()
 
 
 class Terminal(io.StringIO):

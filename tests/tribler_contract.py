@@ -8,13 +8,14 @@ knows, and with the stand-ins of the tests. It needs Python 3.12 or later, as Tr
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Sequence
 
 from tribler_udp_fix._patching._patches import first_mismatch
 from tribler_udp_fix._tribler import _names
@@ -140,8 +141,15 @@ def tag_reader(clone: str, tag: str) -> Read:
     return read
 
 
-def main(clone: str) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Print a line for each release; returns 1 where one is not known."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.tribler_contract",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("clone", metavar="CLONE", help="the folder of a clone, with its tags")
+    clone: str = parser.parse_args(arguments).clone
     tags = subprocess.run(
         ["git", "-C", clone, "tag", "--list", "--sort=version:refname"],
         capture_output=True,
@@ -161,4 +169,4 @@ def main(clone: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Prometheus metrics of the repairs and the watchdogs: ``pip install tribler_udp_fix[metrics]``.
+"""Prometheus metrics of the repairs and the watchdogs; they need prometheus_client.
 
 docs/metrics.md lists them. prometheus_client is imported by ``register()``, not before.
 """
@@ -31,7 +31,7 @@ def register(registry: CollectorRegistry | None = None) -> None:
         if exc.name != "prometheus_client":
             raise
         raise ModuleNotFoundError(
-            "the metrics need prometheus_client: pip install tribler_udp_fix[metrics]",
+            "the metrics need prometheus_client: pip install prometheus_client",
             name=exc.name,
         ) from None
     chosen = REGISTRY if registry is None else registry

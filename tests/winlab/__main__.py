@@ -9,16 +9,28 @@ import subprocess
 import sys
 from typing import Sequence
 
-from . import places, venv
-from .errors import LabError
-from .pythons import OVERLAYS, PYTHONS, allowed, find, newest, select
+from . import entry, places, venv, wanted
+from .pythons import OVERLAYS, PYTHONS, WindowsPython, allowed, find, newest, select
 
 EPILOG = """\
 examples:
   python3 -m tests.winlab demo                    a UDP service, without and with the plugin
-  python3 -m tests.winlab test -k receive         the tests, on every Windows Python
+  python3 -m tests.winlab test                    every test, on every Windows Python
+  python3 -m tests.winlab test --quick            what tells the most, in some minutes
+  python3 -m tests.winlab test -k receive         those with this word in their name
   python3 -m tests.winlab run 3.12 -c "import sys; print(sys.version)"
   python3 -m tests.winlab run 3.8 -m tribler_udp_fix doctor
+
+`COMMAND --help` tells more of each. Other programs of the lab, each with its own --help:
+  python3 -m tests.winlab.catalogue               every fault on every Windows Python
+  python3 -m tests.winlab.healing                 how long each fault leaves IPv8's endpoints deaf
+  python3 -m tests.winlab.soak                    every fault at random, while two IPv8s talk
+  python3 -m tests.winlab.relock                  renews the pinned packages
+"""
+TEST_EPILOG = """\
+--quick runs Linux' tests and one Windows Python's most telling ones; without it every
+test runs. --windows-python 3.12 selects a Windows Python; --windows-jobs and
+--windows-timeout are the lab's too. The rest is pytest's: `test -- --help` shows its help.
 """
 
 
@@ -37,7 +49,8 @@ def parser() -> argparse.ArgumentParser:
 
     # `demo`, `test`, `newest` and `run` pass on whatever follows: see split().
     add("demo", "run `tribler-udp-fix demo` with the arguments that follow")
-    add("test", "run pytest with the arguments that follow")
+    testing = add("test", "run pytest with the arguments that follow")
+    testing.epilog, testing.usage = TEST_EPILOG, "python3 -m tests.winlab test [ARGUMENT ...]"
     add("newest", "run the asyncio tests on what Debian's sid and forky have today")
     laying = add("lay", "lay the lab, or what of it is missing or out of date")
     laying.add_argument(
@@ -62,6 +75,8 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     own, rest = list(arguments), []
     if own[:1] in (["demo"], ["test"], ["newest"]):
         own, rest = own[:1], own[1:]
+        if own == ["test"] and rest[:1] in (["-h"], ["--help"]):
+            own, rest = own + rest, []
     elif own[:1] == ["run"]:
         end = 1
         while end < len(own) and own[end].startswith("-"):
@@ -73,22 +88,14 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line says; what comes back is the exit status."""
     own, rest = split(arguments)
-    options = parser().parse_args(own)
-    try:
-        return _do(options, rest)
-    except LabError as error:
-        print(f"winlab: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("winlab: interrupted", file=sys.stderr)
-        return 130
+    return _do(parser().parse_args(own), rest)
 
 
 def _do(options: argparse.Namespace, rest: list[str]) -> int:
     if options.command == "demo":
-        return _in_venv(["-m", "tribler_udp_fix", "demo", *rest])
+        return _demo(rest)
     if options.command == "test":
-        return _in_venv(["-m", "pytest", *rest])
+        return _test(rest)
     if options.command == "newest":
         return _newest(rest)
     if options.command == "list":
@@ -105,10 +112,22 @@ def _do(options: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
-def _in_venv(arguments: list[str]) -> int:
+def _demo(arguments: list[str]) -> int:
+    command = ["-m", "tribler_udp_fix", "demo", *arguments]
+    if {"-h", "--help"} & set(arguments):  # for which nothing need be laid
+        return subprocess.call([sys.executable, *command], cwd=places.ROOT)
+    return _in_venv(command, () if sys.platform == "win32" else wanted.by_demo(arguments))
+
+
+def _test(arguments: list[str]) -> int:
+    command = ["-m", "pytest", *arguments]
+    return _in_venv(command, () if sys.platform == "win32" else wanted.by_pytest(arguments))
+
+
+def _in_venv(arguments: list[str], pythons: Sequence[WindowsPython]) -> int:
     from . import lay
 
-    lay.lay_venv()
+    lay.lay_venv(pythons)
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [str(venv.PYTHON), *arguments]
     os.chdir(places.ROOT)
@@ -145,4 +164,4 @@ def _list(as_json: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(entry.start(main))

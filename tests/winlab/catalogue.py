@@ -9,11 +9,11 @@ import json
 import os
 import subprocess
 import sys
-from typing import Dict
+from typing import Dict, Sequence
 
 from tribler_udp_fix._faults import FAULTS
 
-from . import lay, process
+from . import entry, lay, process
 from .prefix import Prefix
 from .pythons import PYTHONS, WindowsPython
 
@@ -39,8 +39,9 @@ def verdicts(python: WindowsPython, prefix: Prefix, plugin: bool) -> Verdicts:
     return found
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Print the table; the exit status is 1 if a fault is left with the plugin."""
+    entry.described("tests.winlab.catalogue", __doc__).parse_args(arguments)
     prefix = lay.lay(PYTHONS)
     stock = [verdicts(python, prefix, plugin=False) for python in PYTHONS]
     fixed = [verdicts(python, prefix, plugin=True) for python in PYTHONS]
@@ -64,4 +65,4 @@ def _row(cells: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry.start(main))

@@ -1,12 +1,43 @@
-"""Other programs that the lab calls, with a time-out and a one-line error."""
+"""Other programs that the lab calls, with a time-out and an error of one line."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Mapping, Sequence
 
 from .errors import LabError
+
+NO_NETWORK = (
+    r"Temporary failure in name resolution|Name or service not known|Could not resolve|"
+    r"Failed to establish a new connection|Network is unreachable|Connection refused|"
+    r"Could not connect|Connection timed out|Read timed out"
+)
+# What a program says when it fails, and what its user can do about it; the first that fits.
+ADVICE = (
+    (r"No space left on device|not have enough free space", "make room on that disk"),
+    (
+        r"CERTIFICATE_VERIFY_FAILED|Could not fetch URL.*certificate",
+        "install ca-certificates, or tell pip of the certificate to trust (PIP_CERT)",
+    ),
+    (
+        NO_NETWORK,
+        "look after the network connection, and the index, mirror and proxy that are set up",
+    ),
+    (r"Could not get lock|Unable to acquire the dpkg", "wait until the other apt-get is done"),
+    (r"Unable to locate package|no installation candidate", "use Debian 12, with its `main`"),
+    (
+        r"Operation not permitted",
+        "let root do it, and in a container one that was started with --privileged",
+    ),
+)
+# The lines that tell a failure, the best first; and those that never do.
+MARKS = ("error:", "ERROR:", "Error:", "E:", "fatal:")
+NOISE = re.compile(
+    r"Ignored the following|^Failing command|^Traceback|^\[?notice|^(note|hint|WARNING):|"
+    r"^╰─>|^More info|^See above|^W: Some index files|^E: Sub-process .* returned an error code"
+)
 
 
 def run(
@@ -17,7 +48,7 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> str:
-    """Run a command and give its output back; LabError says what failed, with its last line.
+    """Run a command and give its output back; LabError says what failed, what to do, and its words.
 
     `timeout` is in seconds.
     """
@@ -38,14 +69,25 @@ def run(
     except subprocess.TimeoutExpired:
         raise LabError(f"{what} failed: not done after {timeout:.0f} s") from None
     if done.returncode:
-        raise LabError(f"{what} failed: {_last_words(done.stderr or done.stdout, done.returncode)}")
+        raise LabError(f"{what} failed: {failure(done.stdout, done.stderr, done.returncode)}")
     return done.stdout
 
 
-def _last_words(output: str, status: int) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    for mark in ("error:", "ERROR:", "Error:", "E:"):
+def failure(out: str, err: str, status: int) -> str:
+    """What a program died of, in one line: what to do where that is known, and its own words."""
+    lines = [line.strip() for line in (out + "\n" + err).splitlines() if line.strip()]
+    for words, advice in ADVICE:
         for line in lines:
-            if mark in line and "Ignored the following" not in line:
+            if re.search(words, line):
+                return f"{advice} ({line})"
+    return _last_words(err) or _last_words(out) or f"exit status {status}"
+
+
+def _last_words(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    lines = [line for line in lines if not NOISE.search(line)]
+    for mark in MARKS:
+        for line in lines:
+            if mark in line:
                 return line
-    return lines[-1] if lines else f"exit status {status}"
+    return lines[-1] if lines else ""

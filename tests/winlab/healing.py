@@ -7,16 +7,18 @@ an endpoint stays deaf for longer than promised, loses a send, or its port.
 from __future__ import annotations
 
 import sys
+from typing import Sequence
 
-from . import places, scripts
+from . import entry, places, scripts
 from .pythons import find
 
 SCRIPT = places.ROOT / "tests" / "windows" / "healing.py"
 PYTHONS = tuple(map(find, ("3.10", "3.12", "3.13")))
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Print the table."""
+    entry.described("tests.winlab.healing", __doc__).parse_args(arguments)
     found = scripts.rows(PYTHONS, SCRIPT)
     versions = ", ".join(python.version for python in PYTHONS)
     print(f"| fault | endpoint | deaf, s ({versions}) | gap, ms | sends lost | port |")
@@ -39,4 +41,4 @@ def _seconds(deaf: float | None) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry.start(main))

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import shutil
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Callable, NamedTuple, Sequence
+from typing import Callable, Mapping, NamedTuple, Sequence
 
-from . import downloads, lock, network, overlays, packages, places, prefix, suite, tools, venv
+from . import (
+    disk,
+    downloads,
+    lock,
+    network,
+    overlays,
+    packages,
+    places,
+    prefix,
+    suite,
+    tools,
+    venv,
+)
 from .prefix import Prefix
 from .progress import Progress
 from .pythons import WindowsPython
@@ -24,15 +38,18 @@ class Step(NamedTuple):
     name: str
     ready: Callable[[], bool]
     work: Callable[[], object]
+    needs: Callable[[], Sequence[disk.Need]] = tuple
+
+
+def _megabytes(count: int) -> Callable[[], Sequence[disk.Need]]:
+    """What a step adds to the checkout's `.winlab`."""
+    return lambda: (disk.Need(places.LAB, count),)
 
 
 def lay(pythons: Sequence[WindowsPython], net: str = "loopback") -> Prefix:
     """Lay these Pythons and give back the prefix, its wineserver running, to start them in."""
     require()
-    stages = _stages(pythons, net)
-    if _missing(stages):
-        with lock.held(places.LAB / "lock"):
-            _work(stages)
+    _lay(_stages(pythons, net))
     ready = Prefix(_namespaces(net)[0], prefix.shim())
     ready.start()
     return ready
@@ -44,15 +61,22 @@ def require() -> None:
     tools.require_root()
 
 
-def lay_venv() -> None:
-    """Lay the virtual environment that `test` and `demo` run in, with the project in it."""
-    stages = [
-        [Step("tools to build with", venv.ready, venv.lay)],
-        [Step("the project and the tests' tools", venv.project_ready, venv.lay_project)],
-    ]
-    if _missing(stages):
-        with lock.held(places.LAB / "lock"):
-            _work(stages)
+def lay_venv(pythons: Sequence[WindowsPython] = ()) -> None:
+    """Lay the virtual environment that `test` and `demo` run in, with the project in it.
+
+    And what is missing of these Pythons, in the same go.
+    """
+    project = Step(
+        "the project and the tests' tools", venv.project_ready, venv.lay_project, _megabytes(62)
+    )
+    if not pythons:
+        signs = {} if sys.platform == "win32" or venv.ready() else tools.VENV_SIGNS
+        _lay([[_packages(signs)], [_tools()], [project]])
+        return
+    require()
+    stages = _stages(pythons, NETWORKS[0])
+    stages[-1].append(project)
+    _lay(stages)
 
 
 def down() -> None:
@@ -75,17 +99,28 @@ def _stages(pythons: Sequence[WindowsPython], net: str) -> list[list[Step]]:
     built = sorted({python.base for python in pythons})
     overlaid = [python for python in pythons if python.overlay]
     return [
-        [Step("Debian packages", tools.ready, tools.lay)],
-        [Step("tools to build with", venv.ready, venv.lay)],
+        # First: without python3-venv there is no virtual environment.
+        [_packages(tools.SIGNS)],
+        [_tools()],
         [
-            Step("Wine", prefix.template_ready, prefix.lay_template),
+            Step("Wine", prefix.template_ready, prefix.lay_template, _megabytes(700)),
             *(
-                Step(str(python), partial(is_laid, python), partial(_lay_python, python))
+                Step(
+                    str(python),
+                    partial(is_laid, python),
+                    partial(_lay_python, python),
+                    _megabytes(65),
+                )
                 for python in built
             ),
             *(
-                Step(f"CPython's tests of {m}", partial(suite.ready, m), partial(suite.lay, m))
-                for m in sorted({python.minor for python in pythons if suite.has_tests(python)})
+                Step(
+                    f"CPython's tests of {minor}",
+                    partial(suite.ready, minor),
+                    partial(suite.lay, minor),
+                    _megabytes(35),
+                )
+                for minor in sorted({p.minor for p in pythons if suite.has_tests(p)})
             ),
             Step("ICMP shim", prefix.shim_ready, prefix.lay_shim),
             Step(
@@ -98,7 +133,12 @@ def _stages(pythons: Sequence[WindowsPython], net: str) -> list[list[Step]]:
         [
             Step("DLL", prefix.dll_ready, prefix.lay_dll),
             *(
-                Step(str(python), partial(is_laid, python), partial(_lay_python, python))
+                Step(
+                    str(python),
+                    partial(is_laid, python),
+                    partial(_lay_python, python),
+                    _megabytes(65),
+                )
                 for python in overlaid
             ),
         ],
@@ -115,20 +155,48 @@ def _stages(pythons: Sequence[WindowsPython], net: str) -> list[list[Step]]:
     ]
 
 
+def _tools() -> Step:
+    return Step("tools to build with", venv.ready, venv.lay, _megabytes(30))
+
+
+def _packages(signs: Mapping[str, str]) -> Step:
+    return Step(
+        "Debian packages",
+        lambda: not tools.missing(signs),
+        partial(tools.lay, signs),
+        partial(tools.needs, signs),
+    )
+
+
 def _missing(stages: list[list[Step]]) -> list[list[Step]]:
     missing = [[step for step in stage if not step.ready()] for stage in stages]
     return [stage for stage in missing if stage]
 
 
-def _work(stages: list[list[Step]]) -> None:
-    missing = _missing(stages)
-    progress = Progress(sum(map(len, missing)))
+def _lay(stages: list[list[Step]]) -> None:
+    if _missing(stages):
+        with lock.held(places.LAB / "lock"):
+            _work(_missing(stages))
+
+
+def _work(missing: list[list[Step]]) -> None:
+    needs = [need for stage in missing for step in stage for need in step.needs()]
+    disk.require(needs)
+    if size := disk.told(needs):
+        print(f"winlab: laying what is missing, once: {size}", file=sys.stderr, flush=True)
+    failed = threading.Event()
 
     def work(step: Step) -> None:
+        if failed.is_set():
+            return  # the first failure is the one to tell
         with progress.step(step.name):
-            step.work()
+            try:
+                step.work()
+            except BaseException:  # it goes on
+                failed.set()
+                raise
 
-    with progress:
+    with Progress(sum(map(len, missing))) as progress:
         for stage in missing:
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 for done in [pool.submit(work, step) for step in stage]:

@@ -1,4 +1,4 @@
-"""Renews packages-*.txt: python3 -m tests.winlab.relock
+"""Renew packages-*.txt, what each Windows Python has besides the project.
 
 uv finds versions that fit together on Windows; pip cannot, as it takes the markers of the Python
 that it runs on. pip then says which one file of each it would install, and its SHA-256.
@@ -10,8 +10,9 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Sequence
 
-from . import venv
+from . import entry, venv
 from .command import run
 from .packages import LOCKED, machine
 from .pythons import PYTHONS, WindowsPython
@@ -46,8 +47,9 @@ def lock(python: WindowsPython, scratch: Path) -> str:
     return HEAD.format(python.minor) + "".join(sorted(lines))
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Renew the lock files; the exit status is 0."""
+    entry.described("tests.winlab.relock", __doc__).parse_args(arguments)
     if not venv.ready():
         venv.lay()
     venv.pip("install", "uv")
@@ -59,4 +61,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry.start(main))

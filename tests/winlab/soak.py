@@ -7,21 +7,21 @@ accounted for, a fault was not suffered, a port was lost, or the two do not talk
 
 from __future__ import annotations
 
-import argparse
 import sys
+from typing import Sequence
 
-from . import places, scripts
+from . import entry, places, scripts
 from .healing import PYTHONS
 
 SCRIPT = places.ROOT / "tests" / "windows" / "soak.py"
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Print a line for each Python and direction."""
-    parser = argparse.ArgumentParser(prog="python3 -m tests.winlab.soak", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=180.0)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
+    parser = entry.described("tests.winlab.soak", __doc__)
+    parser.add_argument("--seconds", type=float, default=180.0, help="how long (%(default)g)")
+    parser.add_argument("--seed", type=int, default=1, help="of the faults (%(default)d)")
+    options = parser.parse_args(arguments)
     found = scripts.rows(PYTHONS, SCRIPT, str(options.seconds), str(options.seed))
     good = True
     for python, (row,) in zip(PYTHONS, found):
@@ -42,4 +42,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry.start(main))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import shlex
 import shutil
 import sys
 from pathlib import Path
 from typing import Mapping
 
-from . import lock, places
+from . import disk, lock, places
 from .command import run
 from .errors import LabError
 
@@ -32,6 +33,19 @@ SIGNS = {
     "ensurepip": "python3-venv",
 }
 
+# Without it a Python of Debian's makes no virtual environment.
+VENV_SIGNS = {"ensurepip": "python3-venv"}
+
+# What a package takes with all that it depends on, on a machine with none of it, in megabytes, the
+# downloads included, which apt keeps.
+SIZES = {"wine": 1000, "gcc-mingw-w64-x86-64-win32": 430, "gcc": 230, "chromium": 850, "npm": 240}
+SMALL = 10
+
+STRICT = "APT::Update::Error-Mode=any"
+
+# dpkg wants what is in these; `su` without a dash leaves them out.
+SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
+
 # For the tests of the page alone: a Windows Python must not have to wait for them.
 CHROMIUM = "/usr/bin/chromium"
 BROWSER_SIGNS = {CHROMIUM: "chromium", "/usr/share/fonts/opentype/inter": "fonts-inter"}
@@ -50,12 +64,37 @@ def require_linux() -> None:
 
 def require_root() -> None:
     """Raise LabError, with the command to run instead, without root's rights."""
-    if sys.platform != "win32" and os.geteuid() != 0:
-        arguments = " ".join(sys.argv[1:]) if sys.argv[0].endswith("__main__.py") else "lay"
+    if sys.platform == "win32":
+        return
+    if os.geteuid() != 0:
+        command = f"python3 -m {_called()}"
         raise LabError(
-            "the lab needs root for its network namespaces: "
-            f"run `sudo {Path(sys.executable).name} -m tests.winlab {arguments}`"
+            f"the lab needs root for its network namespaces: run `sudo {command}`, or where there "
+            f"is no sudo `su -c {shlex.quote(command)}`"
         )
+    if not _may_administer():
+        raise LabError(
+            "the lab needs a root that may make network namespaces: start the container with "
+            "--privileged"
+        )
+
+
+def _called() -> str:
+    """The module of the lab that was called, with its arguments, or how else to lay the lab."""
+    program = Path(sys.argv[0])
+    if places.SOURCES not in program.parents:
+        return "tests.winlab lay"
+    parts = program.with_suffix("").relative_to(places.ROOT).parts
+    name = ".".join(part for part in parts if part != "__main__")
+    return shlex.join([name, *sys.argv[1:]]) if len(sys.argv) > 1 else name
+
+
+def _may_administer() -> bool:
+    """Whether this process may change networks and mounts, which a plain container forbids."""
+    status = Path("/proc/self/status").read_text()
+    effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
+    wanted = 1 << 12 | 1 << 21  # CAP_NET_ADMIN, CAP_SYS_ADMIN
+    return int(effective, 16) & wanted == wanted
 
 
 def missing(signs: Mapping[str, str] = SIGNS) -> list[str]:
@@ -63,23 +102,32 @@ def missing(signs: Mapping[str, str] = SIGNS) -> list[str]:
     return sorted({package for sign, package in signs.items() if not _present(sign)})
 
 
-def ready() -> bool:
-    """Whether the machine has all that the lab needs."""
-    return not missing()
+def needs(signs: Mapping[str, str] = SIGNS) -> list[disk.Need]:
+    """What the packages that are missing take; LabError where they cannot be installed here."""
+    packages = missing(signs)
+    if packages and not shutil.which("apt-get"):
+        raise LabError(
+            f"this machine lacks {' '.join(packages)} and has no apt-get: "
+            "install them yourself, or use Debian 12"
+        )
+    return [disk.Need(Path("/usr"), SIZES.get(package, SMALL)) for package in packages]
 
 
 def lay(signs: Mapping[str, str] = SIGNS) -> None:
     """Install the Debian packages that are missing, without what they merely recommend."""
     packages = missing(signs)
-    if not shutil.which("apt-get"):
-        raise LabError(
-            f"this machine lacks {' '.join(packages)} and has no apt-get: "
-            "install them yourself, or use Debian 12"
-        )
-    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    require_root()
+    path = os.environ.get("PATH", os.defpath)
+    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive", PATH=f"{path}:{SBIN}")
     run("apt-get update", ["apt-get", "-q", "update"], env=env)
     command = ["apt-get", "-q", "-y", "--no-install-recommends", "install", *packages]
-    run(f"apt-get install {' '.join(packages)}", command, env=env, timeout=1200)
+    try:
+        run(f"apt-get install {' '.join(packages)}", command, env=env, timeout=1200)
+    except LabError:
+        # For apt-get an update has succeeded that reached no mirror, unless it is to be strict.
+        run("apt-get update", ["apt-get", "-q", "update", "-o", STRICT], env=env)
+        raise
+    importlib.invalidate_caches()
     if lacking := missing(signs):
         raise LabError(f"apt-get installed {' '.join(packages)}, but {lacking[0]} is not there")
 
@@ -90,12 +138,15 @@ def lay_browser() -> None:
         return
     try:
         require_root()
+        wanted = needs(BROWSER_SIGNS)
+        disk.require(wanted)
+        print(f"winlab: installing Chromium, once: {disk.told(wanted)}", file=sys.stderr)
         with lock.held(places.LAB / "lock"):
             lay(BROWSER_SIGNS)
     except LabError as error:
-        wanted = " ".join(packages)
+        names = " ".join(packages)
         raise LabError(
-            f"the page is tested in Debian's Chromium: run `apt-get install {wanted}` as root "
+            f"the page is tested in Debian's Chromium: run `apt-get install {names}` as root "
             f"({error})"
         ) from None
 
