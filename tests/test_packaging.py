@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Iterator
 
@@ -136,6 +137,9 @@ class Venv:
         }[kind]
         self.pip("install", "--quiet", "--no-index", "--no-build-isolation", *source)
 
+    def uninstall(self) -> None:
+        self.pip("uninstall", "--quiet", "--yes", "tribler_udp_fix")
+
     def hook_state(self, value: str | None, *options: str) -> str:
         """Return what the hook did in a new interpreter with the variable set to *value*."""
         variables = {} if value is None else {"TRIBLER_UDP_FIX": value}
@@ -164,14 +168,41 @@ def _copy_source(folder: Path) -> None:
     shutil.copy(str(ROOT / "tests" / "winlab" / "README.md"), str(lab))
 
 
-@pytest.fixture(scope="module", params=_pythons().items(), ids=lambda item: f"python{item[0]}")
-def venv(
+PYTHONS = _pythons()
+AT_ONCE = 3  # environments that are made; most of the time is pip's wait for the index
+# Where an sdist and an editable install are tried too: with 3.8 its last setuptools, 75.3.4, and
+# with the running Python that of today.
+BOTH_SETUPTOOLS = {next(iter(PYTHONS)), RUNNING}
+
+
+@pytest.fixture(scope="module")
+def venvs(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Venv]:
-    version, python = request.param
-    folder = tmp_path_factory.mktemp(f"python{version}-")
-    yield Venv(python, folder)
-    shutil.rmtree(str(folder))
+) -> Iterator[dict[str, Future[Venv]]]:
+    """An environment for each Python that a selected test asks for, made a few at a time."""
+    wanted = {
+        item.callspec.params["venv"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and "venv" in getattr(item, "fixturenames", ())
+    }
+    folders = {version: tmp_path_factory.mktemp(f"python{version}-") for version in wanted}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {v: pool.submit(Venv, PYTHONS[v], folders[v]) for v in PYTHONS if v in wanted}
+    for folder in folders.values():
+        shutil.rmtree(str(folder), ignore_errors=True)
+
+
+@pytest.fixture(scope="module", params=PYTHONS, ids=lambda version: f"python{version}")
+def venv(request: pytest.FixtureRequest, venvs: dict[str, Future[Venv]]) -> Venv:
+    return venvs[request.param].result()
+
+
+@pytest.fixture(scope="module")
+def installed(venv: Venv) -> Iterator[Venv]:
+    """The environment with the wheel in it."""
+    venv.install("wheel")
+    yield venv
+    venv.uninstall()
 
 
 def test_the_wheel_holds_the_startup_hook_byte_for_byte_and_nothing_unexpected(venv: Venv) -> None:
@@ -220,7 +251,16 @@ def test_where_the_projects_address_is_known_the_page_links_and_shows_the_pictur
     assert "\nProject-URL: Issues, https://example.org/project/issues\n" in page
 
 
-@pytest.mark.parametrize("kind", ["wheel", "sdist", "editable"])
+@pytest.mark.parametrize(
+    ("venv", "kind"),
+    [
+        pytest.param(version, kind, id=f"python{version}-{kind}")
+        for version in PYTHONS
+        for kind in ("wheel", "sdist", "editable")
+        if kind == "wheel" or version in BOTH_SETUPTOOLS
+    ],
+    indirect=["venv"],
+)
 def test_the_hook_is_installed_fires_and_is_removed_whole(venv: Venv, kind: str) -> None:
     before = venv.files()
     venv.install(kind)
@@ -231,41 +271,35 @@ def test_the_hook_is_installed_fires_and_is_removed_whole(venv: Venv, kind: str)
         assert venv.hook_state("off") == NOTHING
         assert venv.hook_state("1") == REPAIRED_WITH_ASYNCIO
     finally:
-        venv.pip("uninstall", "--quiet", "--yes", "tribler_udp_fix")
+        venv.uninstall()
     assert venv.files() == before
     assert venv.hook_state("1") == NOTHING
 
 
 def test_the_hook_runs_isolated_and_without_python_variables_but_not_without_site(
-    venv: Venv,
+    installed: Venv,
 ) -> None:
-    venv.install("wheel")
-    try:
-        assert venv.hook_state("1", "-I") == REPAIRED_WITH_ASYNCIO
-        assert venv.hook_state("1", "-E") == REPAIRED_WITH_ASYNCIO
-        assert venv.hook_state("1", "-S") == NOTHING
-    finally:
-        venv.pip("uninstall", "--quiet", "--yes", "tribler_udp_fix")
+    assert installed.hook_state("1", "-I") == REPAIRED_WITH_ASYNCIO
+    assert installed.hook_state("1", "-E") == REPAIRED_WITH_ASYNCIO
+    assert installed.hook_state("1", "-S") == NOTHING
 
 
-def test_a_child_of_a_program_inherits_the_variable_and_the_repairs(venv: Venv) -> None:
-    venv.install("wheel")
+def test_a_child_of_a_program_inherits_the_variable_and_the_repairs(installed: Venv) -> None:
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HOOK_STATE!r}])"
-    try:
-        assert venv.run([venv.python, "-c", code], TRIBLER_UDP_FIX="on") == REPAIRED_WITH_ASYNCIO
-    finally:
-        venv.pip("uninstall", "--quiet", "--yes", "tribler_udp_fix")
+    assert installed.run([installed.python, "-c", code], TRIBLER_UDP_FIX="on") == (
+        REPAIRED_WITH_ASYNCIO
+    )
 
 
-def test_the_hook_deleted_by_hand_is_gone_and_the_package_works_on(venv: Venv) -> None:
-    venv.install("wheel")
+def test_the_hook_deleted_by_hand_is_gone_and_the_package_works_on(installed: Venv) -> None:
+    hook = installed.site_packages / "tribler_udp_fix.pth"
+    hook.unlink()
     try:
-        (venv.site_packages / "tribler_udp_fix.pth").unlink()
-        assert venv.hook_state("1") == NOTHING
+        assert installed.hook_state("1") == NOTHING
         code = "import tribler_udp_fix; print(tribler_udp_fix.install().installed)"
-        assert venv.run([venv.python, "-c", code]) == "True\n"
+        assert installed.run([installed.python, "-c", code]) == "True\n"
     finally:
-        venv.pip("uninstall", "--quiet", "--yes", "tribler_udp_fix")
+        hook.write_bytes(PTH)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/startup-hook.md"])

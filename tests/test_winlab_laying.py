@@ -183,6 +183,12 @@ def test_what_pytest_will_ask_for_is_laid_in_the_same_go_and_no_more(
     assert [python.minor for python in wanted.by_demo(["--python", "3.9", "--json"])] == ["3.9"]
 
 
+def test_quick_names_tests_that_there_are() -> None:
+    tests = places.ROOT / "tests"
+    assert [name for name in quick.LEFT_OUT if not (tests / name).exists()] == []
+    assert [name for name in quick.TELLING if not (tests / "windows" / name).exists()] == []
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "small", str(tmp_path)], check=True)

@@ -58,12 +58,25 @@ FAST, ONE_AT_A_TIME = "fast", "one-at-a-time"
 BOTH_WAYS = ("test_transport_receiving", "test_transport_rearm", "test_transport_sending")
 
 
+# Those of what a watchdog decides, which ask a transport nothing that the default does not answer.
+# One receive at a time is re-armed and rebound in test_watchdog.py, test_transport_rearm.py.
+DEFAULT_WAY = (
+    "test_watchdog_probes",
+    "test_watchdog_proof",
+    "test_watchdog_rebind",
+    "test_watchdog_stop",
+)
+
+
 # First, wherever this file is loaded from: the order of the parameters is in the tests' names.
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests of transports with the setting fast_path on and off."""
+    """Run the tests of transports with the setting fast_path on and off; others as they ask."""
     if metafunc.module.__name__ in BOTH_WAYS and "repaired" in metafunc.fixturenames:
         metafunc.parametrize("repaired", [FAST, ONE_AT_A_TIME], indirect=True)
+    if "run_both" in metafunc.fixturenames:
+        ways = [FAST] if metafunc.module.__name__ in DEFAULT_WAY else [FAST, ONE_AT_A_TIME]
+        metafunc.parametrize("run_both", ["selector", *ways], indirect=True)
 
 
 @contextlib.contextmanager
@@ -116,7 +129,7 @@ def run_stock() -> Run:
     return _runner(asyncio.ProactorEventLoop)
 
 
-@pytest.fixture(params=["selector", FAST, ONE_AT_A_TIME])
+@pytest.fixture
 def run_both(request: pytest.FixtureRequest) -> Iterator[Run]:
     """Run on SelectorEventLoop, which is the reference, and on the repaired Proactor."""
     if request.param == "selector":

@@ -14,7 +14,7 @@ from typing import Any, Generator, Literal, NamedTuple
 
 import pytest
 
-from . import lay, places
+from . import lay, places, quick
 from .errors import LabError
 from .pythons import WindowsPython, allowed, select
 from .session import Order, Outcome, Session
@@ -137,7 +137,8 @@ class Bridge:
         if self._jobs < 1:
             raise pytest.UsageError(f"--windows-jobs: {self._jobs} is less than 1")
         try:
-            self._pythons = select(config.getoption("--windows-python"))
+            few = [quick.PYTHON] if config.getoption("--quick", False) else None
+            self._pythons = select(config.getoption("--windows-python") or few)
         except LabError as error:
             raise pytest.UsageError(f"--windows-python: {error}") from None
 
