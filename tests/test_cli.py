@@ -253,5 +253,7 @@ def test_the_bash_completion_parses_and_completes(tmp_path: Path) -> None:
     assert complete("run", "my") == ["my service.py"]
     assert complete("demo", "--plot", "my") == ["my service.py"]
     assert complete("demo", "--peers", "") == []
-    assert complete("tribler", "") == [*HELP, "--dir", "--json", "install", "uninstall", "status"]
+    options = ["--dir", "--json", "--no-browser"]
+    actions = ["install", "uninstall", "status", "check"]
+    assert complete("tribler", "") == [*HELP, *options, *actions]
     assert complete("tribler", "--dir", "my") == ["my service.py"]
