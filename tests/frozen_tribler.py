@@ -64,9 +64,9 @@ class Result(NamedTuple):
 class User:
     """A user of the lab's machine, with an installed Tribler and folders of their own."""
 
-    def __init__(self, build: frozen.Build, folder: Path) -> None:
+    def __init__(self, build: frozen.Build, folder: Path, home: Path | None = None) -> None:
         self.installation = folder / "Program Files" / "Tribler é"
-        self.home = folder / "Jürgen 雪" / "AppData"
+        self.home = home or folder / "Jürgen 雪" / "AppData"
         shutil.copytree(frozen.frozen(build), self.installation)
         self.home.mkdir(parents=True)
         self.sidecar = self.home / "Local" / "tribler_udp_fix" / "Tribler"

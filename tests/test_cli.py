@@ -320,7 +320,7 @@ def test_the_bash_completion_parses_and_completes(tmp_path: Path) -> None:
     assert complete("demo", "--peers", "") == []
     offered = complete("tribler", "")
     options = [word for word in offered if word.startswith("-")]
-    assert {*HELP, "--dir", "--json"} <= set(options)
-    assert {"install", "uninstall", "status"} <= set(offered)
+    assert {*HELP, "--dir", "--json", "--no-browser"} <= set(options)
+    assert {"install", "uninstall", "status", "check"} <= set(offered)
     assert offered[-len(options) :] == options  # actions first
     assert complete("tribler", "--dir", "my") == ["my service.py"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import zipfile
 from pathlib import Path
@@ -20,6 +21,10 @@ def test_elsewhere_than_on_windows_it_says_so_in_one_line(action: str) -> None:
     assert (result.returncode, result.stdout) == (2, "")
     assert "for Windows" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+    asked = cli("tribler", action, "--json")
+    told = json.loads(asked.stdout)
+    assert (asked.returncode, told["exit_status"]) == (2, 2)
+    assert "for Windows" in told["error"]
 
 
 @pytest.mark.parametrize("action", ["install", "uninstall", "status"])

@@ -138,7 +138,10 @@ def test_without_a_tribler_nothing_is_done(user: User) -> None:
         result = user.cli(*words)
         assert (result.status, result.out) == (2, "")
         assert len(result.err.splitlines()) == 1
-    assert "no frozen Tribler 8 was found" in user.cli("install").err
+    for action in ("install", "status"):
+        told = user.cli(action, "--json")
+        assert (told.status, told.json["exit_status"], told.json["installation"]) == (2, 2, None)
+        assert "no frozen Tribler 8 was found" in told.json["error"]
     assert "there is no Tribler.exe in" in user.cli("install", "--dir", user.home).err
     assert user.cli("uninstall").out.strip() == "there was nothing to remove"
     assert user.belongings() == []
@@ -149,6 +152,11 @@ def test_what_another_tool_froze_is_refused(user: User) -> None:
     result = user.install()
     assert result.status == 2
     assert "was not frozen by cx_Freeze" in result.err
+    (user.installation / "base_library.zip").write_bytes(b"")  # PyInstaller's
+    result = user.install()
+    assert result.status == 2
+    assert "is version 7" in result.err
+    assert "install Tribler 8 from www.tribler.org" in result.err
 
 
 def test_the_registry_tells_where_tribler_is(user: User) -> None:
@@ -168,23 +176,76 @@ sys.exit(status)
     assert found.json["installation"]["folder"] == windows_path(user.installation)
 
 
-def test_an_update_of_tribler_is_noticed_and_started_as_it_is(user: User, tmp_path: Path) -> None:
+def test_after_an_update_of_tribler_the_sidecar_renews_itself_and_starts(
+    user: User, tmp_path: Path
+) -> None:
     user.install()
     update(user, EARLIER)
     status = user.cli("status", "--json")
     assert (status.status, status.json["sidecar"]["state"]) == (1, "out of date")
     assert "Tribler.exe" in status.json["sidecar"]["reason"]
 
-    told = tmp_path / "updated.json"
     words = ["a b", "D:\\c d\\", 'e"f\\"g']
+    started = renewed(user, tmp_path, *words)
+    assert started["executable"] == windows_path(launcher(user))
+    assert (started["hears"], started["arguments"]) == (True, words)
+    assert user.cli("status", "--json").json["sidecar"]["state"] == "ready"
+    assert user.start(launcher(user)).json["hears"] is True
+
+
+def renewed(user: User, tmp_path: Path, *words: str) -> Any:
+    """What the program tells that is started by a side-car which is not up to date."""
+    told = tmp_path / "updated.json"
     user.start(launcher(user), *words, FROZEN_APP_TELLS=windows_path(told))
     wait_for(told)
-    started = json.loads(told.read_text())
-    assert started["executable"] == windows_path(user.installation / "Tribler.exe")
-    assert (started["plugin"], started["arguments"]) == (False, words)
+    return json.loads(told.read_text())
 
+
+def test_where_it_cannot_be_renewed_tribler_starts_as_it_is(user: User, tmp_path: Path) -> None:
+    user.install()
+    update(user, EARLIER)
+    before = launcher(user).read_bytes()
+    # The updated Tribler cannot be started by anybody: its Python is another one.
+    (user.installation / "python312.dll").rename(user.installation / "python311.dll")
+    code = """
+from tribler_udp_fix._startup import _sidecar
+from tribler_udp_fix.cli import record
+from tribler_udp_fix.cli.places import places
+_sidecar.__file__ = str(places().site / "tribler_udp_fix" / "_startup" / "_sidecar.py")
+made = record.read(places())
+print(_sidecar._renew(made.renewer))
+print(_sidecar._renew(made.renewer + ".gone"))
+"""
+    why, gone = user.as_user(code).out.splitlines()
+    assert "there is no Python 3.11 to start it with" in why
+    assert gone.endswith("pythonw.exe.gone is not there any more")
+    assert launcher(user).read_bytes() == before  # as it was: it is tried again
+
+    update(user, EARLIER)
+    record = json.loads((user.sidecar / "sidecar.json").read_text())
+    for module in (user.sidecar / "lib").glob("*.py"):
+        text = module.read_text("utf-8").replace(json.dumps(record["renewer"])[1:-1], "gone")
+        module.write_text(text, "utf-8")
+    started = renewed(user, tmp_path, "x")
+    assert started["executable"] == windows_path(user.installation / "Tribler.exe")
+    assert (started["plugin"], started["arguments"]) == (False, ["x"])
+
+
+def test_it_remembers_its_folder_and_tells_what_is_damaged(user: User) -> None:
+    assert user.install().status == 0
+    record = user.sidecar / "sidecar.json"
+    whole = json.loads(record.read_text("utf-8"))
+    assert user.cli("install", "--json").json["installation"]["folder"] == whole["installation"]
+    asked = user.cli("status", "--json", "--dir", user.installation)
+    assert (asked.status, asked.json["sidecar"]["state"]) == (0, "ready")
+    for name, value in (("watched", [1]), ("command", []), ("plugin", 7), ("way", "none")):
+        record.write_text(json.dumps({**whole, name: value}), "utf-8")
+        told = user.cli("status", "--json", "--dir", user.installation)
+        assert (told.status, told.json["sidecar"]["state"], told.err) == (1, "out of date", "")
+        assert told.json["sidecar"]["reason"].endswith("sidecar.json is damaged")
+    text = user.cli("status", "--dir", user.installation).out
+    assert "to renew it    tribler-udp-fix tribler install" in text
     assert user.install().json["sidecar"]["state"] == "ready"
-    assert user.start(launcher(user)).json["hears"] is True
 
 
 def test_renewed_after_an_update_the_sidecar_is_as_if_it_were_new(tmp_path: Path) -> None:
@@ -251,7 +312,7 @@ def test_a_shortcut_that_is_open_elsewhere_leaves_nothing_behind(user: User) -> 
     user.install()
     code = """
 from tribler_udp_fix.cli import main
-from tribler_udp_fix.cli.sidecar import places
+from tribler_udp_fix.cli.places import places
 places().shortcut.write_bytes(b"of another version")
 with places().shortcut.open("rb"):
     failed = main(["tribler", "install", "--dir", sys.argv[1]])
@@ -268,7 +329,8 @@ def test_where_no_python_fits_it_says_what_to_install_and_leaves_nothing(user: U
     shutil.copy(frozen.PYTHON.executable, user.installation / "Tribler.exe")
     (user.installation / "python312.dll").rename(user.installation / "python311.dll")
     result = user.install()
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.json["exit_status"]) == (1, 1)
+    assert result.json["error"] in result.err
     assert "install the 64-bit Python 3.11" in result.err
     assert len(result.err.splitlines()) == 1
     assert [name for name in user.belongings() if "tribler_udp_fix" in name] == []

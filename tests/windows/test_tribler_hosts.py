@@ -71,7 +71,11 @@ def test_a_failure_that_lasts_is_one_popup_in_words(with_plugin):
     text = popup["traceback"] if version == "8" else popup["error"]["long_text"]
     assert text.startswith("UDPEndpoint 127.0.0.1:")
     assert " has heard nobody for " in text
-    assert "/udp-fix/ui" in text
+    if version == "8":
+        assert "open http://127.0.0.1:" in text
+        assert "/api/udp-fix/ui in this browser" in text
+    else:
+        assert "tribler-udp-fix tribler check" in text
     if version == "7":
         assert popup["error"]["should_stop"] is False
 
@@ -82,6 +86,13 @@ def test_what_is_asked_for_is_done_for_its_own_pages_within_a_budget_of_its_own(
     assert told["rebind not declared as JSON"] == [415, "Content-Type"]
     # The one that the watchdog may make was for the reader that was killed first.
     assert told["rebinds asked for"] == [200, 409]
+
+
+def test_whoever_has_this_users_rights_finds_the_page_while_it_runs(with_plugin):
+    _, told = with_plugin
+    ((status, found),) = told["found"]
+    assert (status, found["watchdogs"]) == (200, 1)
+    assert told["found when stopped"] == []
 
 
 def test_it_leaves_no_task_no_error_and_no_line_in_the_log(with_plugin):

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Sequence
 
 from . import entry, places, venv, wanted
@@ -20,6 +21,7 @@ examples:
   python3 -m tests.winlab test -k receive         those with this word in their name
   python3 -m tests.winlab run 3.12 -c "import sys; print(sys.version)"
   python3 -m tests.winlab run 3.8 -m tribler_udp_fix doctor
+  python3 -m tests.winlab setup --out dist         the installer for Windows
 
 `COMMAND --help` tells more of each. Other programs of the lab, each with its own --help:
   python3 -m tests.winlab.catalogue               every fault on every Windows Python
@@ -66,6 +68,13 @@ def parser() -> argparse.ArgumentParser:
         help="loopback alone, or host A of two hosts with a router between them",
     )
     running.add_argument("version", metavar="VERSION", help=allowed())
+    building = add("setup", "build the installer for Windows, and print its SHA-256")
+    building.add_argument(
+        "--out", type=Path, default=Path("dist"), metavar="DIR", help="where to (default: dist)"
+    )
+    building.add_argument(
+        "--wheel", type=Path, metavar="FILE", help="the wheel to carry (default: the checkout's)"
+    )
     add("down", "stop the lab's wineservers and remove its network namespaces")
     return top
 
@@ -100,6 +109,8 @@ def _do(options: argparse.Namespace, rest: list[str]) -> int:
         return _newest(rest)
     if options.command == "list":
         return _list(options.json)
+    if options.command == "setup":
+        return _setup(options.out, options.wheel)
     from . import lay, process
 
     if options.command == "lay":
@@ -142,6 +153,14 @@ def _newest(arguments: list[str]) -> int:
     lay.require()
     lay.lay_venv()
     return newest.run(arguments)
+
+
+def _setup(out: Path, wheel: Path | None) -> int:
+    from .setup import build
+
+    made = build.build(out, wheel)
+    print(f"{build.sha256(made)}  {made}")
+    return 0
 
 
 def _list(as_json: bool) -> int:

@@ -16,20 +16,23 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn, Sequence, Tuple
+    from typing import Dict, NoReturn, Sequence, Tuple
 
     Watched = Sequence[Tuple[str, int, int]]
+    Renewing = Dict[str, str]
 
 PROBE = "UDP_FIX_PROBE"  # not a name that could be a setting
 WORKS = "works"
 
 
-def start(name: str, installation: str, watched: "Watched") -> None:
+def start(name: str, installation: str, watched: "Watched", renewing: "Renewing") -> None:
     """Start the frozen program in *installation*, from its launcher's import of the module *name*.
 
     *watched* are the files that the side-car has copies of: name, size in bytes, time of the last
     change in nanoseconds. Where one of them has changed, the copies may not fit the rest: the
-    program is started as it is, without the plugin, and a message says how to renew the side-car.
+    side-car is made anew by the Python that *renewing* names as "python", which starts it then.
+    Where that fails the program is started as it is, without the plugin, and a message says why,
+    and what to do, which is *renewing*'s "advice".
 
     With the variable UDP_FIX_PROBE, a file's name, the program is not started. That file
     says instead whether it could have been: "works", or why not.
@@ -38,14 +41,16 @@ def start(name: str, installation: str, watched: "Watched") -> None:
         _probe(name, installation, watched)
     changed = what_changed(installation, watched)
     if changed:
-        _start_without(installation, watched, changed)
+        _start_anew(installation, watched, changed, renewing)
     _turn_to(name, installation)
     _switch_on()
     # Importing a module gives back what is in sys.modules by then.
     __import__(name)
 
 
-def start_here(names: "Sequence[str]", installation: str, watched: "Watched") -> None:
+def start_here(
+    names: "Sequence[str]", installation: str, watched: "Watched", renewing: "Renewing"
+) -> None:
     """Start the frozen program in *installation* in this Python, of the same minor version.
 
     *names* are those of its modules that start it, ``__init__`` and ``__main__`` with its name.
@@ -54,7 +59,7 @@ def start_here(names: "Sequence[str]", installation: str, watched: "Watched") ->
     changed = what_changed(installation, watched)
     if changed and PROBE not in os.environ:
         try:
-            _start_without(installation, watched, changed)
+            _start_anew(installation, watched, changed, renewing)
         except SystemExit as exc:
             _show(str(exc))
             raise
@@ -174,21 +179,58 @@ def _show(message: str) -> None:
         ctypes.windll.user32.MessageBoxW(None, message, "Tribler", mb_iconwarning)
 
 
-def _start_without(installation: str, watched: "Watched", changed: str) -> "NoReturn":
+def _start_anew(
+    installation: str, watched: "Watched", changed: str, renewing: "Renewing"
+) -> "NoReturn":
     launcher = os.path.join(installation, watched[0][0])
     if not os.path.isfile(launcher):
         raise SystemExit(
-            f"There is no Tribler in {installation} any more. To remove what was made for it: "
-            "tribler-udp-fix tribler uninstall"
+            f"There is no Tribler in {installation} any more. Install it again, and this starts "
+            "it; or remove Tribler UDP fix as it was installed, in Windows' settings or by "
+            '"tribler uninstall"'
         )
-    if sys.platform == "win32":
-        # Windows has one string for all arguments, which spawnv() joins as they are.
-        os.spawnv(os.P_NOWAIT, launcher, [_quoted(word) for word in [launcher, *sys.argv[1:]]])
+    why = _renew(renewing["python"])
+    if not why:
+        os._exit(0)  # it runs already, by the renewed side-car
+    _spawn(os.P_NOWAIT, [launcher, *sys.argv[1:]])
     # The launcher shows this to the user, in a window where it has no console.
     raise SystemExit(
-        f"Tribler was updated ({changed}), and has been started without tribler_udp_fix. To have "
-        "it again: tribler-udp-fix tribler install"
+        f"Tribler was updated ({changed}), and has been started without tribler_udp_fix, which "
+        f"could not be renewed: {why}. To have it again: {renewing['advice']}"
     )
+
+
+def _renew(python: str) -> str:
+    """Have the side-car made anew and started, with this program's arguments; why not, or ""."""
+    if not os.path.isfile(python):
+        return f"{python} is not there any more"
+    folder = os.path.dirname(_site())
+    told = os.path.join(folder, "renewing.txt")
+    here = os.getcwd()
+    try:
+        os.chdir(folder)  # the first place in which -m looks for modules
+        words = [python, "-m", "tribler_udp_fix.cli.renew", told, *sys.argv[1:]]
+        status = _spawn(os.P_WAIT, words)
+    except OSError as exc:
+        return f"{python}: {exc.strerror}"
+    finally:
+        os.chdir(here)
+    if not status:
+        return ""
+    try:
+        with open(told, encoding="utf-8") as file:
+            why = file.read()
+        os.remove(told)
+    except OSError:
+        why = f"{python} ended with exit status {status}"
+    return why.rstrip(".")
+
+
+def _spawn(mode: int, words: "list[str]") -> int:
+    if sys.platform != "win32":
+        return -1
+    # Windows has one string for all arguments, which spawnv() joins as they are.
+    return os.spawnv(mode, words[0], [_quoted(word) for word in words])
 
 
 def _quoted(word: str) -> str:

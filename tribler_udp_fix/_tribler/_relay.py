@@ -27,8 +27,9 @@ class Relay:
     """Tells *gui* of each change of health, of every watchdog in the process.
 
     An endpoint that has been deaf for more than *lasting* seconds (60) is a pop-up, one for each
-    failure, with *page* as where to look; when nobody is there to see it, it comes when somebody
-    is, if the endpoint is deaf still. Whatever goes wrong is logged, and goes no further.
+    failure, with *page* as what the user can do to look; when nobody is there to see it, it comes
+    when somebody is, if the endpoint is deaf still. Whatever goes wrong is logged, and goes no
+    further.
     """
 
     def __init__(self, gui: Gui, page: str, lasting: float | None = None) -> None:
@@ -114,8 +115,8 @@ class Relay:
         self._gui.pop_up(
             f"{name} has been deaf since {when}",
             f"{name} has heard nobody for {seconds:.0f} seconds ({state}), so other peers cannot "
-            f"reach you there. tribler_udp_fix goes on trying to mend it. {self._page} shows how "
-            "it stands.",
+            f"reach you there. tribler_udp_fix goes on trying to mend it. To see how it stands, "
+            f"{self._page}.",
         )
 
 

@@ -6,6 +6,7 @@ import logging
 from typing import Any, Callable, Iterator
 
 from tribler_udp_fix._imports._modules import loaded_class
+from tribler_udp_fix._tribler import _whereabouts
 from tribler_udp_fix._tribler._docs import DocumentedEndpoint
 from tribler_udp_fix._tribler._gui import Gui
 from tribler_udp_fix._tribler._names import COMPONENT, REST_COMPONENT
@@ -59,13 +60,17 @@ def _component() -> Any:
                 rest = await self.get_component(rest_component)
                 if rest is not None:
                     events = rest.rest_manager.get_endpoint(EVENTS_NAME)
-                    self.relay = Relay(Gui(events, popup), f"{PATH}/ui")
+                    # Its user interface is no browser: there is no address to click.
+                    where = "enter `tribler-udp-fix tribler check` in a command prompt"
+                    self.relay = Relay(Gui(events, popup), where)
                     self.relay.start()
+                    _whereabouts.write(rest.rest_manager, PATH, "apikey")
             except Exception:  # Tribler shows what a component raises as a crash
                 logger.exception("Tribler is not told of its UDP endpoints' health")
 
         async def shutdown(self) -> None:
             """Tell no more."""
+            _whereabouts.remove()
             if self.relay is not None:
                 self.relay.stop()
             await super().shutdown()

@@ -6,6 +6,7 @@ import logging
 from typing import Any, Callable
 
 from tribler_udp_fix._imports._modules import loaded_class
+from tribler_udp_fix._tribler import _whereabouts
 from tribler_udp_fix._tribler._docs import DocumentedEndpoint
 from tribler_udp_fix._tribler._gui import Gui
 from tribler_udp_fix._tribler._names import COMPONENTS
@@ -47,6 +48,7 @@ def _launcher() -> Any:
 
             class Component(component):  # type: ignore[misc]
                 async def unload(_self) -> None:
+                    _whereabouts.remove()
                     if self.relay is not None:
                         self.relay.stop()
                     await super().unload()
@@ -59,12 +61,20 @@ def _launcher() -> Any:
             super().finalize(ipv8, session, community)
             try:
                 events = session.rest_manager.get_endpoint(EVENTS_PATH)
-                self.relay = Relay(Gui(events, popup), f"{PATH}/ui")
+                self.relay = Relay(Gui(events, popup), _page(session.rest_manager))
                 self.relay.start()
+                _whereabouts.write(session.rest_manager, PATH, "key")
             except Exception:  # Tribler is to start all the same
                 logger.exception("Tribler is not told of its UDP endpoints' health")
 
     return UdpFixComponent()
+
+
+def _page(rest_manager: Any) -> str:
+    """Where the page is, for a user whose browser has Tribler's own page open: it has a cookie."""
+    for address in _whereabouts.addresses(rest_manager):
+        return f"open {address}{PATH}/ui in this browser, or UDP check in the Start menu"
+    return "open UDP check in the Start menu"
 
 
 def popup(title: str, text: str) -> dict[str, Any]:

@@ -26,11 +26,19 @@ def put(path: Path, data: bytes) -> None:
     remove_if_free(old)
     if path.is_file() and path.read_bytes() == data:
         return
-    new.write_bytes(data)
+    try:
+        new.write_bytes(data)
+    except OSError:  # the disk is full
+        remove_if_free(new)
+        raise
+    _replace(new, path)
+
+
+def _replace(new: Path, path: Path) -> None:
     try:
         os.replace(new, path)
     except PermissionError:
-        os.replace(path, old)
+        os.replace(path, beside(path)[0])
         os.replace(new, path)
 
 
@@ -60,6 +68,20 @@ def lay(source: Path, target: Path, compiled: bool = False) -> None:
             path.rmdir()
 
 
+def give_back(kept: Path, target: Path) -> None:
+    """Make the folder hold what was *kept* of it, and nothing else. No room is needed for it."""
+    for path in sorted(target.rglob("*"), reverse=True):
+        if not (kept / path.relative_to(target)).exists():
+            remove_if_free(path)
+    for path in [path for path in kept.rglob("*") if path.is_file()]:
+        file = target / path.relative_to(kept)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.is_file() or file.read_bytes() != path.read_bytes():
+            remove_if_free(beside(file)[0])
+            _replace(path, file)
+    remove(kept)
+
+
 def require_free(folder: Path) -> None:
     """Raise InUse when a program runs on a file in there, or has it as its working folder."""
     try:
@@ -78,6 +100,16 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     elif path.exists():
         path.unlink()
+
+
+def remove_or_set_aside(path: Path) -> None:
+    """Remove a file, or give it another name when a program runs on it. See beside()."""
+    old, _ = beside(path)
+    remove_if_free(old)
+    try:
+        remove(path)
+    except PermissionError:
+        os.replace(path, old)
 
 
 def remove_if_free(path: Path) -> None:

@@ -16,12 +16,19 @@ _UNINSTALL_KEY = r"Software\Microsoft\Windows\CurrentVersion\Uninstall\Tribler"
 _OWN_KEY = r"Software\Tribler"
 _PROGRAM_FILES = ("ProgramFiles", "ProgramFiles(x86)", "ProgramW6432")
 
+# What PyInstaller lays beside a program, in its older and its newer layout.
+_OF_VERSION_7 = ("base_library.zip", "_internal")
+
 _DLL = re.compile(r"python3(\d+)\.dll", re.IGNORECASE)
 _STARTS = re.compile(r"__init__(\w+)\.pyc")
 
 
 class NoInstallation(Exception):
     """There is no frozen Tribler 8 that could be started; the text says why, in one sentence."""
+
+
+class Version7(NoInstallation):
+    """There is a Tribler 7, which is frozen by PyInstaller; the text says what its user can do."""
 
 
 class Installation(NamedTuple):
@@ -66,13 +73,16 @@ def find(folder: Path | None = None) -> Installation:
     if folder is not None:
         return examine(folder)
     places = list(dict.fromkeys(_places()))
-    reasons = []
+    reasons: list[NoInstallation] = []
     for place in places:
         try:
             return examine(place)
         except NoInstallation as exc:
-            reasons.append(str(exc))
-    looked = "; ".join(reasons) or "neither the registry nor Program Files knows it"
+            reasons.append(exc)
+    for reason in reasons:
+        if isinstance(reason, Version7):
+            raise reason
+    looked = "; ".join(map(str, reasons)) or "neither the registry nor Program Files knows it"
     raise NoInstallation(f"no frozen Tribler 8 was found ({looked}): say where it is with --dir")
 
 
@@ -81,6 +91,12 @@ def examine(folder: Path) -> Installation:
     folder = Path(os.path.abspath(folder))
     if not (folder / LAUNCHER).is_file():
         raise NoInstallation(f"there is no {LAUNCHER} in {folder}")
+    if any((folder / name).exists() for name in _OF_VERSION_7):
+        raise Version7(
+            f"the Tribler in {folder} is version 7, and this is for version 8: install Tribler 8 "
+            "from www.tribler.org and try again, or start version 7 from its sources with "
+            "`tribler-udp-fix run`"
+        )
     pythons = [match[1] for path in folder.iterdir() if (match := _DLL.fullmatch(path.name))]
     try:
         with zipfile.ZipFile(folder / "lib" / "library.zip") as library:
@@ -90,8 +106,7 @@ def examine(folder: Path) -> Installation:
     programs = [match[1] for name in names if (match := _STARTS.fullmatch(name))]
     if not pythons or not programs:
         raise NoInstallation(
-            f"the Tribler in {folder} was not frozen by cx_Freeze, as version 8 is (version 7 is "
-            "made in another way)"
+            f"the Tribler in {folder} was not frozen by cx_Freeze, as version 8 is: is it whole?"
         )
     return Installation(folder, _version(folder), f"3.{pythons[0]}", programs[0])
 

@@ -22,6 +22,11 @@ def program() -> str:
     return f"{_python()} -m {MODULE}"
 
 
+def command(words: str) -> str:
+    """This command line with other *words*, as it was called."""
+    return f"{program()} {words}"
+
+
 def pip_install(package: str) -> str:
     """What installs a package for the Python that runs this."""
     python, module, _ = program().partition(f" -m {MODULE}")

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import subprocess
+import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Iterator
 
 import tribler_udp_fix
 from tribler_udp_fix._startup import _sidecar
-from tribler_udp_fix.cli import interpreters, probe
-from tribler_udp_fix.cli.files import beside, lay, put, remove, remove_if_free, require_free
+from tribler_udp_fix.cli import interpreters, invocation, probe, record
+from tribler_udp_fix.cli.files import (
+    beside,
+    give_back,
+    lay,
+    put,
+    remove,
+    remove_if_free,
+    remove_or_set_aside,
+    require_free,
+)
 from tribler_udp_fix.cli.frozen import LAUNCHER, Installation
+from tribler_udp_fix.cli.places import Places, is_carried
+from tribler_udp_fix.cli.record import BY_PYTHON, LAUNCHED, Sidecar
 from tribler_udp_fix.cli.shortcut import Shortcut
 
-LAUNCHED, BY_PYTHON = "launcher", "python"  # the ways in which a side-car starts Tribler
-
-_RECORD = "sidecar.json"
 _START = "start.pyw"
-_SHORTCUT = "Tribler (UDP fix).lnk"
 _PACKAGES = ("tribler_udp_fix", "wrapt")
 
 _MODULE = """\
@@ -27,6 +35,7 @@ _MODULE = """\
 import sys
 sys.path.append({site!r})
 from tribler_udp_fix._startup import _sidecar
+renewing = {renewing!r}
 """
 
 
@@ -34,106 +43,20 @@ class NotStarted(Exception):
     """No way was found to start this Tribler with the plugin; the text says what was tried."""
 
 
-class NoUserData(Exception):
-    """This process does not know where its user's own data is; the text says which variable."""
-
-
-class Places(NamedTuple):
-    """Where the side-car and its shortcut are, below folders that are the user's own."""
-
-    folder: Path
-    shortcut: Path
-
-    @property
-    def lib(self) -> Path:
-        """Where the copied launcher looks for modules."""
-        return self.folder / "lib"
-
-    @property
-    def site(self) -> Path:
-        """Where the plugin is."""
-        return self.folder / "site"
-
-
-class Sidecar(NamedTuple):
-    """A side-car as it was made, kept in a file within it.
-
-    ``way`` is "launcher" or "python", ``command`` what it starts Tribler with. ``watched`` are the
-    files that it has copies of: name, size in bytes, time of the last change in nanoseconds.
-    """
-
-    plugin: str
-    installation: str
-    version: str | None
-    way: str
-    command: list[str]
-    watched: list[tuple[str, int, int]]
-    launcher_refused: str = ""
-
-    def out_of_date(self, places: Places) -> str:
-        """Why it has to be made anew, in words; "" when it need not."""
-        for path in self._files(places):
-            if not path.is_file():
-                return f"{path} is missing"
-        changed = _sidecar.what_changed(self.installation, self.watched)
-        if changed:
-            return f"Tribler was updated: its {changed} is not the one that was copied"
-        if self.plugin != tribler_udp_fix.__version__:
-            return f"it has tribler_udp_fix {self.plugin}"
-        return "" if places.shortcut.is_file() else "its shortcut is missing"
-
-    def _files(self, places: Places) -> list[Path]:
-        """Some that it cannot do without."""
-        files = [Path(word) for word in self.command if not word.startswith("-")]
-        if self.way == LAUNCHED:
-            files += [places.folder / name for name, *_ in self.watched]
-            files.append(places.lib / "__startup__.py")
-        return [*files, places.site / "tribler_udp_fix" / "_startup" / "_sidecar.py"]
-
-
-def places() -> Places:
-    """Where they go: %LOCALAPPDATA% and the Start menu in %APPDATA%. Raises NoUserData."""
-    for variable in ("LOCALAPPDATA", "APPDATA"):
-        if not os.environ.get(variable):
-            raise NoUserData(f"there is no folder for your own data: {variable} is not set")
-    # A Python from Microsoft's Store sees AppData through a layer of its own; realpath() tells
-    # where its files really are, which is where other programs find them.
-    local = os.path.realpath(os.environ["LOCALAPPDATA"])
-    if len(os.path.splitdrive(local)[0]) > len("C:"):
-        raise NoUserData(
-            f"LOCALAPPDATA is on another machine ({local}), not on a drive of this one"
-        )
-    menu = Path(os.environ["APPDATA"]) / "Microsoft" / "Windows" / "Start Menu" / "Programs"
-    return Places(Path(local) / "tribler_udp_fix" / "Tribler", menu / _SHORTCUT)
-
-
-def read(places: Places) -> Sidecar | None:
-    """The side-car that is there, or None. Raises nothing: what cannot be read is not there."""
-    try:
-        record: dict[str, Any] = json.loads((places.folder / _RECORD).read_text(encoding="utf-8"))
-        record["watched"] = [tuple(file) for file in record["watched"]]
-        return Sidecar(**record)
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
 def make(installation: Installation, places: Places) -> Sidecar:
     """Make or renew the side-car, try it, and lay its shortcut.
 
-    Raises NotStarted, with nothing left behind, where Tribler cannot be started by it, and InUse.
+    Raises NotStarted, where Tribler cannot be started by it, InUse and OSError: then everything is
+    as it was before.
     """
     if not _belongs_to(installation, places):
         require_free(places.folder)
-    watched = _watched(installation)
-    _lay_site(places)
-    try:
+    with _kept(places):
+        watched = _watched(installation)
+        _lay_site(places)
         made = _by_launcher(installation, places, watched)
         put(places.shortcut, _shortcut(made, installation, places).as_bytes())
-        record = json.dumps(made._asdict(), indent=2)
-        put(places.folder / _RECORD, record.encode("utf-8"))
-    except NotStarted:
-        unmake(places)
-        raise
+        put(places.folder / record.FILE, made.as_json())
     return made
 
 
@@ -141,15 +64,56 @@ def unmake(places: Places) -> bool:
     """Remove the side-car and its shortcut; whether there was anything. Raises InUse."""
     there = places.folder.exists() or places.shortcut.exists()
     require_free(places.folder)
-    for path in (places.shortcut, *beside(places.shortcut), places.folder):
-        remove(path)
-    if places.folder.parent.is_dir() and not any(places.folder.parent.iterdir()):
-        places.folder.parent.rmdir()
+    _remove(places)
     return there
 
 
+def _remove(places: Places) -> None:
+    shortcuts = (places.shortcut, *beside(places.shortcut))
+    for path in (*shortcuts, places.folder, *_copies(places), places.running):
+        remove(path)
+    if places.root.is_dir() and not any(places.root.iterdir()):
+        places.root.rmdir()
+
+
+def _copies(places: Places) -> tuple[Path, Path]:
+    """Where the side-car is kept while it is made anew, and where that copy is made."""
+    return places.root / "Tribler.kept", places.root / "Tribler.keeping"
+
+
+@contextlib.contextmanager
+def _kept(places: Places) -> Iterator[None]:
+    """Put the side-car and its shortcut back as they were where what is done with them fails.
+
+    A copy is kept: what a program runs on cannot be moved aside.
+    """
+    kept, keeping = _copies(places)
+    if kept.exists():  # whoever kept it was interrupted
+        give_back(kept, places.folder)
+    for path in (kept, keeping):
+        remove(path)
+    had = places.folder.exists()
+    shortcut = places.shortcut.read_bytes() if places.shortcut.is_file() else None
+    try:
+        if had:
+            lay(places.folder, keeping, compiled=True)
+            os.rename(keeping, kept)
+        yield
+    except BaseException:
+        remove(keeping)
+        if not had:
+            _remove(places)
+        elif kept.exists():
+            give_back(kept, places.folder)
+            if shortcut is not None:
+                put(places.shortcut, shortcut)
+        raise
+    finally:
+        remove(kept)
+
+
 def _belongs_to(installation: Installation, places: Places) -> bool:
-    made = read(places)
+    made = record.read(places)
     return made is None or Path(made.installation) == installation.folder
 
 
@@ -187,8 +151,8 @@ def _by_launcher(
     else:  # the launcher has them within itself
         remove_if_free(places.lib / "encodings")
     start, _ = installation.start_modules
-    call = f"_sidecar.start(__name__, {str(installation.folder)!r}, {watched!r})\n"
-    text = _MODULE.format(site=str(places.site)) + call
+    call = f"_sidecar.start(__name__, {str(installation.folder)!r}, {watched!r}, renewing)\n"
+    text = _module(places) + call
     for name in ("__startup__", start):
         put(places.lib / f"{name}.py", text.encode("utf-8"))
     # A launcher that has __startup__ within itself wants these before it asks for anything else.
@@ -198,18 +162,20 @@ def _by_launcher(
     about = (tribler_udp_fix.__version__, str(installation.folder), installation.version)
     if answer == _sidecar.WORKS:
         remove(places.folder / _START)
-        return Sidecar(*about, LAUNCHED, command, watched)
-    return _by_python(installation, places, Sidecar(*about, BY_PYTHON, [], watched, answer))
+        return Sidecar(*about, LAUNCHED, command, watched, renewer=_renewer())
+    refused = Sidecar(*about, BY_PYTHON, [], watched, answer, _renewer())
+    return _by_python(installation, places, refused)
 
 
 def _by_python(installation: Installation, places: Places, made: Sidecar) -> Sidecar:
-    for path in [places.lib, *(places.folder / path.name for path in installation.copied)]:
-        remove(path)
+    remove(places.lib)
+    for path in installation.copied:
+        remove_or_set_aside(places.folder / path.name)
     call = (
         f"_sidecar.start_here({installation.start_modules!r}, {str(installation.folder)!r}, "
-        f"{made.watched!r})\n"
+        f"{made.watched!r}, renewing)\n"
     )
-    text = _MODULE.format(site=str(places.site)) + call
+    text = _module(places) + call
     put(places.folder / _START, text.encode("utf-8"))
     tried = []
     for python in interpreters.matching(installation.python):
@@ -227,6 +193,23 @@ def _by_python(installation: Installation, places: Places, made: Sidecar) -> Sid
             f"Python {installation.python} from python.org, for yourself alone, and try again"
         )
     )
+
+
+def _module(places: Places) -> str:
+    """The beginning of each module of the side-car's own."""
+    advice = (
+        "run the installer of Tribler UDP fix once more"
+        if is_carried(places)
+        else invocation.command("tribler install")
+    )
+    renewing = {"python": _renewer(), "advice": advice}
+    return _MODULE.format(site=str(places.site), renewing=renewing)
+
+
+def _renewer() -> str:
+    """This very Python, which has the plugin: without a console, if it has such a form."""
+    windowed = Path(sys.executable).with_name(interpreters.WINDOWED)
+    return str(windowed if windowed.is_file() else sys.executable)
 
 
 def _shortcut(made: Sidecar, installation: Installation, places: Places) -> Shortcut:

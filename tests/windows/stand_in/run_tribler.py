@@ -110,12 +110,33 @@ async def main() -> dict[str, Any]:
             for c in (ipv8.overlays if VERSION == "8" else session.components.values())
         ]
         if told["/health"] == 200:
+            told["found"] = await found()
             told.update(await suffer(http, ipv8))
         await session.shutdown()
+    if told["/health"] == 200:
+        told["found when stopped"] = await found()
     told["tasks left"] = [
         task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()
     ]
     return told
+
+
+async def found() -> list[Any]:
+    """What ``tribler check`` finds of this process: how its page answers, and what is watched."""
+    import urllib.request
+
+    from tribler_udp_fix.cli import triblers
+
+    def look() -> list[Any]:
+        return [
+            (
+                urllib.request.urlopen(one["page"]).status,
+                {"watchdogs": len(one["health"]["watchdogs"])},
+            )
+            for one in triblers.running()
+        ]
+
+    return await asyncio.get_running_loop().run_in_executor(None, look)
 
 
 async def suffer(http: Client, ipv8: Any) -> dict[str, Any]:

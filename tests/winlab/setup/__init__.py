@@ -1,0 +1,1 @@
+"""The installer for Windows: its sources, and what builds it."""
