@@ -58,7 +58,7 @@ def job(statement, delay):
     time.sleep(delay)
     try:
         exec(statement, {})
-    except BaseException as exc:
+    except BaseException as exc:  # whatever it is, it is told
         told["failed"].append(f"{statement}: {exc!r}")
 def judge():
     import asyncio, tribler_udp_fix

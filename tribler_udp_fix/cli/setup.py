@@ -144,7 +144,7 @@ def _install(arguments: argparse.Namespace, places: Places, say: Say) -> None:
         if arguments.uninstaller:
             put(places.uninstaller, Path(arguments.uninstaller).read_bytes())
         registry.write(places, arguments.version)
-    except BaseException:
+    except BaseException:  # an interrupt, too, must leave what was there
         if replaced:
             remove(places.python)
         if old.exists():

@@ -99,7 +99,7 @@ def _kept(places: Places) -> Iterator[None]:
             lay(places.folder, keeping, compiled=True)
             os.rename(keeping, kept)
         yield
-    except BaseException:
+    except BaseException:  # an interrupt, too, must leave what was there
         remove(keeping)
         if not had:
             _remove(places)
