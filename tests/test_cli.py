@@ -127,7 +127,7 @@ def test_a_bad_value_is_answered_with_what_is_allowed(words: list[str], allowed:
         ("completion bsh", "bsh", "bash", "'bash', 'zsh', 'fish', 'powershell'"),
         ("completion bash zsh", "zsh", "", "it takes SHELL"),
         ("tribler instal", "instal", "install", "'install', 'uninstall', 'status'"),
-        ("tribler status --jsn", "--jsn", "--json", "--help, --json"),
+        ("tribler status --jsn", "--jsn", "--json", "--help, --dir, --json"),
     ],
 )
 def test_a_wrong_word_is_answered_by_its_own_command_with_the_nearest_that_is_allowed(

@@ -31,7 +31,7 @@ def test_elsewhere_than_on_windows_it_says_so_in_one_line(action: str) -> None:
 def test_each_action_has_help_with_examples(action: str) -> None:
     result = cli("tribler", action, "--help", COLUMNS="80")
     assert result.returncode == 0
-    assert f"tribler-udp-fix tribler {action}" in result.stdout
+    assert f"-m tribler_udp_fix tribler {action}" in result.stdout  # as it was called
     assert "--json" in result.stdout
     assert max(map(len, result.stdout.splitlines())) < 80
 
