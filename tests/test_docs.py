@@ -127,6 +127,11 @@ VARIABLES = {"TRIBLER_UDP_FIX"} | {
 OTHERS = {"my_service.py", "run_tribler.py", "git", "cd", "curl"}
 
 
+# As the installer's own script has them in its head.
+SETUP = ROOT / "tests" / "winlab" / "setup" / "setup.nsi"
+SETUP_OPTIONS = set(re.findall(r"\[(/[A-Z]+)", SETUP.read_text("utf-8")))
+
+
 @pytest.mark.parametrize("block", COMMANDS, ids=str)
 def test_a_command_is_one_that_its_program_takes(block: Block) -> None:
     for words in block.commands():
@@ -149,6 +154,8 @@ def _try(words: list[str]) -> None:
         _try_pip(arguments)
     elif re.fullmatch(r"py(thon)?(3(\.\d+)?)?", program):
         _try_python(arguments)
+    elif program.endswith(("-setup.exe", "\\uninstall.exe")):
+        assert {word.partition("=")[0] for word in arguments} <= SETUP_OPTIONS
     else:
         assert program in OTHERS, words
 
