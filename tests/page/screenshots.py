@@ -1,4 +1,4 @@
-"""Takes the docs' pictures of the page: .winlab/venv/bin/python -m tests.page.screenshots."""
+"""Takes the docs' pictures of the pages: .winlab/venv/bin/python -m tests.page.screenshots."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tribler_udp_fix import Settings, testing
 
 from ..winlab import tools
 from .browser import Browser
+from .check_reports import report, served
 from .service import KEY, ROOT, Service
 
 QUICK = Settings(probe_after=2, probe_timeout=0.5, tick=0.05, jitter=0.0, retry_cap=1.0)
@@ -53,6 +54,19 @@ def take(scheme: str, minutes: float) -> bytes:
         browser.close()
 
 
+def take_check() -> bytes:
+    """A picture of the page of ``tribler check``: Tribler hears, and what was tried is told."""
+    browser = Browser()
+    try:
+        browser.look(900, 660)
+        with served(report("works", "", "healthy", "quiet")) as address:
+            browser.go(address)
+            browser.until(lambda: "every connection hears" in browser.text)
+            return browser.screenshot()
+    finally:
+        browser.close()
+
+
 def smaller(picture: bytes) -> bytes:
     """The same picture in 256 colours, which is all that text on flat colours needs."""
     command = ["pngquant", "--strip", "--speed", "1", "-"]
@@ -63,12 +77,18 @@ def main() -> None:
     tools.lay_browser()
     if tools.missing(PNGQUANT):
         tools.lay(PNGQUANT)
+    keep("check", take_check())
     for scheme in ("light", "dark"):
-        picture = smaller(take(scheme, minutes=4.5))
-        assert len(picture) < MOST, f"{len(picture)} bytes"
-        path = ROOT / "docs" / f"page-{scheme}.png"
-        path.write_bytes(picture)
-        print(f"{path.relative_to(ROOT)}: {len(picture):,} bytes")
+        keep(f"page-{scheme}", take(scheme, minutes=4.5))
+
+
+def keep(name: str, taken: bytes) -> None:
+    """Have the docs' picture of this *name* be the one *taken*."""
+    picture = smaller(taken)
+    assert len(picture) < MOST, f"{len(picture)} bytes"
+    path = ROOT / "docs" / f"{name}.png"
+    path.write_bytes(picture)
+    print(f"{path.relative_to(ROOT)}: {len(picture):,} bytes")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,36 @@
+"""The page of ``tribler check``, as its user reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .browser import Browser
+from .check_reports import HEALTH_PAGE, report, served
+
+NEXT = "start Tribler (UDP fix) from the Start menu"
+
+
+@pytest.mark.parametrize(
+    ("told", "texts", "linked"),
+    [
+        (report("works", "", "healthy", "quiet"), ["Yes", "every connection hears"], True),
+        (report("deaf", "", "healthy", "backing off"), ["cannot hear; is tried again"], True),
+        (report("nothing", NEXT), ["Tribler does not run", f"S{NEXT[1:]}."], False),
+    ],
+    ids=["works", "deaf", "nothing"],
+)
+def test_it_says_in_words_how_tribler_stands(
+    browser: Browser, told: dict[str, Any], texts: list[str], linked: bool
+) -> None:
+    browser.console.clear()
+    with served(told) as address:
+        browser.go(address)
+        browser.until(lambda: all(text in browser.text for text in texts))
+        assert "deaf or lost datagrams in 9 of 10 ways" in browser.text
+        assert "key" not in str(browser.run("location.search"))
+        links = browser.run("[...document.querySelectorAll('#links a')].map(a => a.href)")
+        assert links == ([HEALTH_PAGE] if linked else [])
+        browser.go("about:blank")
+    assert browser.console == []
