@@ -244,8 +244,8 @@ def test_without_a_tool_or_apt_one_line_says_what_is_missing() -> None:
     done = winlab("lay", env={**os.environ, "PATH": "/nowhere"})
     assert done.returncode == 2
     assert done.stderr == (
-        "winlab: this machine lacks gcc gcc-mingw-w64-x86-64-win32 iproute2 util-linux and has no "
-        "apt-get: install them yourself, or use Debian 12\n"
+        "winlab: this machine lacks gcc gcc-mingw-w64-x86-64-win32 iproute2 npm util-linux and has "
+        "no apt-get: install them yourself, or use Debian 12\n"
     )
 
 
