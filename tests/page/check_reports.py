@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 from tribler_udp_fix import __version__
 from tribler_udp_fix._faults import FAULTS
@@ -42,9 +42,9 @@ def _trials(verdicts: dict[str, str]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def served(told: dict[str, Any]) -> Iterator[str]:
-    """The address of the page that is told this."""
-    with CheckPage(lambda: told) as page:
+def served(told: dict[str, Any] | Callable[[], dict[str, Any]]) -> Iterator[str]:
+    """The address of the page that is told this, or at each look what this returns."""
+    with CheckPage(told if callable(told) else lambda: told) as page:
         thread = threading.Thread(target=page.serve)
         thread.start()
         try:

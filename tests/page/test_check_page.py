@@ -34,3 +34,22 @@ def test_it_says_in_words_how_tribler_stands(
         assert links == ([HEALTH_PAGE] if linked else [])
         browser.go("about:blank")
     assert browser.console == []
+
+
+def test_what_has_not_changed_is_not_put_there_anew_for_a_screen_reader_to_repeat(
+    browser: Browser,
+) -> None:
+    looks: list[None] = []
+
+    def told() -> dict[str, Any]:
+        looks.append(None)
+        return report("works", "", "healthy", "quiet")
+
+    with served(told) as address:
+        browser.go(address)
+        browser.until(lambda: "every connection hears" in browser.text)
+        browser.run("document.querySelector('#endpoints li').dataset.old = 'yes'")
+        seen = len(looks)
+        browser.until(lambda: len(looks) >= seen + 2)
+        assert browser.run("document.querySelector('#endpoints li').dataset.old") == "yes"
+        browser.go("about:blank")
