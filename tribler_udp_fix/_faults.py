@@ -32,6 +32,7 @@ FAULTS: dict[str, Fault] = {
         Fault("F8", "an empty datagram is never delivered", "none"),
         Fault("F9", "sock_recvfrom() returns (b'', None) after an error", "gh-91227"),
         Fault("F10", "sendto() to an IPv6 (host, port) pair fails", "none"),
+        Fault("F23", "remote_addr= with allow_broadcast= neither sends nor hears", "gh-76103"),
     )
 }
 
@@ -43,12 +44,22 @@ IPV8_FAULTS: dict[str, Fault] = {
         Fault("F12", "the event loop's own wake-up socket dies", "gh-156333"),
         Fault("F13", "UDPEndpoint.open() abandons sockets and hides that it failed", "none"),
         Fault("F15", "listeners never reach the endpoint behind a wrapper", "none"),
+        Fault("F16", "a node that is deaf throws its peers out", "none"),
+        Fault("F17", "a peer that was heard only once is pinged for ever", "none"),
+        Fault("F18", "a peer that returns stays unheard: its old self gets the credit", "none"),
+        Fault("F19", "a peer removed by its address can never come back", "none"),
+        Fault("F20", "no ping is matched once the global time passes 65,535", "none"),
+        Fault("F21", "time-outs of RequestCache are ignored, or other tasks'", "none"),
+        Fault("F22", "connect_peer() takes a dead node for connected", "none"),
     )
 }
 
 # No fault, but listed with the repairs: the setting ``loop``, and what has become of it.
 EVENT_LOOP = Fault("loop", "the event loop of a program that names none", "none")
+# No fault: SelectorEventLoop's transports, which the watchdog can rebind where they are ours.
+SELECTOR = Fault("selector", "SelectorEventLoop's datagram transports", "none")
 # No fault: what status() tells of under the same headings.
 TRIBLER_ENTRIES: dict[str, Fault] = {
     "tribler": Fault("tribler", "Tribler shows how its UDP endpoints are doing", "none"),
+    "trackers": Fault("trackers", "Tribler asks each UDP tracker from its own socket", "none"),
 }

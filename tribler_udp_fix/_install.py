@@ -14,11 +14,11 @@ import logging
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Callable, TypeVar
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._asyncio._upstream import has_fault
-from tribler_udp_fix._faults import EVENT_LOOP, FAULTS, IPV8_FAULTS, TRIBLER_ENTRIES
+from tribler_udp_fix._faults import EVENT_LOOP, FAULTS, IPV8_FAULTS, SELECTOR, TRIBLER_ENTRIES
 from tribler_udp_fix._imports import ASYNCIO, FINDER, GATES, NEEDED, is_importing
 from tribler_udp_fix._imports._modules import is_loaded
 from tribler_udp_fix._imports._whole import import_whole, is_under_way, is_under_way_here, whole
@@ -28,6 +28,7 @@ from tribler_udp_fix._patching._notes import log_notes
 from tribler_udp_fix._patching._repair_set import RepairSet
 from tribler_udp_fix._patching._states import NOT_NEEDED, OFF, REFUSED, State
 from tribler_udp_fix._patching._wrapt import wrapt_patches
+from tribler_udp_fix._peers._names import TARGETS as PEER_TARGETS
 from tribler_udp_fix._settings import Settings, current_settings, use_settings
 from tribler_udp_fix._status import RepairStatus, Status
 from tribler_udp_fix._switch import report
@@ -36,8 +37,10 @@ from tribler_udp_fix._watchdog._names import TARGETS as WATCHED_TARGETS
 
 if TYPE_CHECKING:
     from tribler_udp_fix._asyncio._event_loop import EventLoopChoice
+    from tribler_udp_fix._peers._peer_events import PeersStatus
     from tribler_udp_fix._watchdog._report import WatchdogStatus
-    from tribler_udp_fix._watchdog._watchdog import Watchdog
+
+T = TypeVar("T")
 
 _NO_PROACTOR: State = (NOT_NEEDED, "no Proactor")
 _NOT_INSTALLED: State = (OFF, "not installed")
@@ -47,11 +50,14 @@ _installed = False
 _failure = ""  # why an attempt to install failed, until the next one
 _asyncio: RepairSet | None = None  # made by the first install(): it imports asyncio
 _event_loop: EventLoopChoice | None = None  # made with it
+_EVERYWHERE = "tribler_udp_fix._watchdog._everywhere"
+
 _imported_repairs = tuple(
     ImportedRepairs(package)
     for package in (
         Package("pyipv8", IPV8_TARGETS, "tribler_udp_fix._ipv8._repairs"),
         Package("pyipv8", WATCHED_TARGETS, "tribler_udp_fix._watchdog._repairs"),
+        Package("pyipv8", PEER_TARGETS, "tribler_udp_fix._peers._repairs"),
         Package("Tribler", TRIBLER_TARGETS, "tribler_udp_fix._tribler._repairs"),
     )
 )
@@ -60,13 +66,13 @@ _imported_repairs = tuple(
 def install(settings: Settings | None = None) -> Status:
     """Repair asyncio's ProactorEventLoop and IPv8's endpoints in this process.
 
-    New datagram transports are made of the repaired class; those that exist go on as they are,
-    with receives that survive a transient error. Safe to call twice and from any thread; a second
-    call takes over *settings*, for transports and event loops made from then on. A target that is
-    not the one we know is left alone, and ``status()`` says why; when a patch cannot be applied,
-    those before it are taken back and the exception is raised. Where there is no Proactor asyncio
-    is left alone. IPv8 is repaired, and Tribler joined, on every platform, when the program has
-    imported them, before it can use them; neither is ever imported here.
+    New datagram transports are made of our class, on ProactorEventLoop and SelectorEventLoop alike;
+    those that exist go on as they are, with receives that survive a transient error. Safe to call
+    twice and from any thread; a second call takes over *settings*, for transports and event loops
+    made from then on. A target that is not the one we know is left alone, and ``status()`` says
+    why; when a patch cannot be applied, those before it are taken back and the exception is raised.
+    IPv8 is repaired, and Tribler joined, when the program has imported them, before it can use
+    them; neither is ever imported here.
     """
     # In this order: an import of IPv8 or Tribler that is not waited for begins after the finder is
     # there.
@@ -122,6 +128,7 @@ def _status() -> Status:
     with _lock:
         sources = (
             (FAULTS.values(), _asyncio_state),
+            ([SELECTOR], _selector_state),
             ([EVENT_LOOP], _event_loop_state),
             (IPV8_FAULTS.values(), _imported_state),
             (TRIBLER_ENTRIES.values(), _imported_state),
@@ -132,7 +139,7 @@ def _status() -> Status:
             for fault in faults
         )
         installed, settings = _installed, current_settings()
-    return Status(installed, settings, repairs, COUNTERS.as_dict(), _watchdogs())
+    return Status(installed, settings, repairs, COUNTERS.as_dict(), _watchdogs(), _peers())
 
 
 def _told(state: State) -> State:
@@ -145,17 +152,25 @@ def _watchdogs() -> tuple[WatchdogStatus, ...]:
     if watching is None:
         return ()
     watching.forget_closed()
-    return tuple(_status_of(dog) for dog in list(watching.running))
+    return tuple(_status_of(dog.status) for dog in list(watching.running))
 
 
-def _status_of(watchdog: Watchdog) -> WatchdogStatus:
+def _peers() -> tuple[PeersStatus, ...]:
+    monitoring = whole("tribler_udp_fix._peers._monitor")
+    if monitoring is None:
+        return ()
+    monitoring.forget_closed()
+    return tuple(_status_of(monitor.status) for monitor in list(monitoring.running))
+
+
+def _status_of(status: Callable[[], T]) -> T:
     while True:
         try:
-            return watchdog.status()
+            return status()
         except RuntimeError as exc:
             # Its loop goes on in another thread, and without a global lock it may add to what is
             # being copied here.
-            if "mutated during iteration" not in str(exc):
+            if "during iteration" not in str(exc):
                 raise
 
 
@@ -168,6 +183,11 @@ def _asyncio_state(fault: str) -> State:
     if has is None:
         return state, reason
     return state, f"{reason}; this CPython {'has' if has else 'does not have'} this fault"
+
+
+def _selector_state(_: str) -> State:
+    states = _asyncio.states if _asyncio is not None else {}
+    return states.get(SELECTOR.id, _NOT_INSTALLED)
 
 
 def _event_loop_state(_: str) -> State:
@@ -199,8 +219,8 @@ def _bring_up(settings: Callable[[], Settings | None], is_wanted: Callable[[], b
     """
     global _installed, _failure
     try:
-        packages = _load()
         chosen = settings()
+        packages = _load(chosen or current_settings())
         with _lock:
             if not is_wanted():
                 return
@@ -245,12 +265,15 @@ def _settings_of_environ() -> Settings:
     return Settings.from_environ(os.environ)
 
 
-def _load() -> list[ImportedRepairs]:
+def _load(settings: Settings) -> list[ImportedRepairs]:
     """Import what is needed for what the program has imported; return the repairs it is for."""
+    import_whole(ASYNCIO)
+    import_whole("tribler_udp_fix._asyncio._repairs")
+    if settings.watches_all:
+        import_whole(_EVERYWHERE)
     if sys.platform == "win32":
-        import_whole(ASYNCIO)
         import_whole("tribler_udp_fix._asyncio._proactor")
-        wrapt_patches()
+    wrapt_patches()
     needed = [repairs for repairs in _imported_repairs if repairs.is_needed]
     for repairs in needed:
         repairs.load()
@@ -261,21 +284,31 @@ def _install(packages: list[ImportedRepairs]) -> None:
     logger = logging.getLogger("tribler_udp_fix")
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.INFO)  # Tribler's builds have the root logger at CRITICAL
+    global _asyncio, _event_loop
+    if _asyncio is None:
+        from tribler_udp_fix._asyncio import _repairs
+
+        _asyncio = RepairSet(_repairs.repairs(current_settings))
+    _asyncio.install()
+    _watch_what_is_made()
     if sys.platform == "win32":
-        global _asyncio, _event_loop
-        if _asyncio is None or _event_loop is None:
+        if _event_loop is None:
             from tribler_udp_fix._asyncio import _proactor
 
-            proactor = _proactor.repairs(current_settings)
-            _asyncio = RepairSet(proactor)
-            _event_loop = _proactor.event_loop_choice(proactor)
-        _asyncio.install()
+            _event_loop = _proactor.event_loop_choice()
         _event_loop.install(current_settings().loop)
     for repairs in packages:
         repairs.install()
 
 
+def _watch_what_is_made() -> None:
+    everywhere = whole(_EVERYWHERE)  # imported where the settings ask for it
+    if everywhere is not None:
+        everywhere.start()
+
+
 def _repair_the_rest(packages: list[ImportedRepairs]) -> None:
+    _watch_what_is_made()
     if _event_loop is not None:
         _event_loop.install(current_settings().loop)
     for repairs in packages:
@@ -300,6 +333,9 @@ def _take_back() -> None:
         _asyncio.uninstall()
     for repairs in reversed(_imported_repairs):
         repairs.uninstall()
+    everywhere = whole(_EVERYWHERE)
+    if everywhere is not None:
+        everywhere.stop()
     service = whole("tribler_udp_fix._watchdog._ipv8_service")
     if service is not None:
         service.stop_all()

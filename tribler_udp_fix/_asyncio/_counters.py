@@ -23,11 +23,16 @@ class Counters:
 
     def error(self, direction: str, exc: OSError) -> bool:
         """Count *exc*, met on ``"receive"`` or ``"send"``; True if its number is new there."""
-        number = number_of(exc)
+        return self.error_number(direction, number_of(exc))
+
+    def error_number(self, direction: str, number: int, also: str | None = None) -> bool:
+        """The same of an error's *number*, and count one of *also*."""
         with self._lock:
+            if also is not None:
+                self._named[also] = self._named.get(also, 0) + 1
             seen = self._errors[direction]
-            seen[number] = seen.get(number, 0) + 1
-            return seen[number] == 1
+            seen[number] = count = seen.get(number, 0) + 1
+            return count == 1
 
     def dropped(self, why: str, datagrams: int = 1) -> None:
         """Count *datagrams* that were lost for the reason *why*."""
@@ -35,10 +40,11 @@ class Counters:
             with self._lock:
                 self._dropped[why] = self._dropped.get(why, 0) + datagrams
 
-    def add(self, name: str) -> None:
-        """Count one of whatever *name* says."""
-        with self._lock:
-            self._named[name] = self._named.get(name, 0) + 1
+    def add(self, name: str, count: int = 1) -> None:
+        """Count so many of whatever *name* says; none leave no trace."""
+        if count:
+            with self._lock:
+                self._named[name] = self._named.get(name, 0) + count
 
     def as_dict(self) -> dict[str, Any]:
         """A copy that JSON can hold: error numbers are strings there."""

@@ -75,7 +75,7 @@ ERROR_MORE_DATA = 234
 ERROR_PORT_UNREACHABLE = 1234
 WSAEMSGSIZE = 10040
 
-_CLASS_OF: dict[int, ErrorClass] = {
+CLASS_OF: dict[int, ErrorClass] = {
     995: ErrorClass.OURS,  # ERROR_OPERATION_ABORTED
     10022: ErrorClass.UNBOUND,  # WSAEINVAL
     **dict.fromkeys(_TRANSIENT, ErrorClass.TRANSIENT),
@@ -93,7 +93,7 @@ def number_of(exc: OSError) -> int:
 
 def classify(exc: OSError) -> ErrorClass:
     """What a receive that failed with *exc* asks for."""
-    return _CLASS_OF.get(number_of(exc), ErrorClass.UNKNOWN)
+    return CLASS_OF.get(number_of(exc), ErrorClass.UNKNOWN)
 
 
 def normalise(exc: OSError) -> OSError:

@@ -5,115 +5,103 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-import weakref
-from typing import Any, Callable, NamedTuple
+from asyncio import windows_events
+from typing import Any, Callable
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
 import _overlapped
 
-from tribler_udp_fix._asyncio._errors import ERROR_MORE_DATA, WSAEMSGSIZE
+from tribler_udp_fix._asyncio._receiving import LARGEST_DATAGRAM
 
 _NULL = 0
+# To peek with: no room, so that nothing is copied and one serves all. An operation that fails at
+# once may keep its hold of it (gh-143249), which costs nothing.
+_NO_ROOM = bytearray()
 
-# No UDP datagram is larger, so that a transport's 256 KiB are not allocated to look for one.
-LARGEST_DATAGRAM = 65_535
-
-
-class Receive(NamedTuple):
-    """One way to receive: the method of a socket, and that of an Overlapped object."""
-
-    at_once: Callable[[socket.socket, Any, int], Any]
-    overlapped: str
-
-
-# By the name of IocpProactor's function. What recvfrom_into() calls flags is passed on as the
-# size of the buffer, and loop.sock_recvfrom_into() hands over the size there.
-RECEIVES: dict[str, Receive] = {
-    "recv": Receive(lambda s, size, flags: s.recv(min(size, LARGEST_DATAGRAM), flags), "WSARecv"),
-    "recv_into": Receive(lambda s, buf, flags: s.recv_into(buf, 0, flags), "WSARecvInto"),
-    "recvfrom": Receive(
-        lambda s, size, flags: s.recvfrom(min(size, LARGEST_DATAGRAM), flags), "WSARecvFrom"
-    ),
-    "recvfrom_into": Receive(lambda s, buf, size: s.recvfrom_into(buf, size), "WSARecvFromInto"),
+# How to receive at once, by the name of IocpProactor's function. What recvfrom_into() calls flags
+# is passed on as the size of the buffer, and loop.sock_recvfrom_into() hands over the size there.
+RECEIVES: dict[str, Callable[[socket.socket, Any, int], Any]] = {
+    "recv": lambda s, size, flags: s.recv(min(size, LARGEST_DATAGRAM), flags),
+    "recv_into": lambda s, buf, flags: s.recv_into(buf, 0, flags),
+    "recvfrom": lambda s, size, flags: s.recvfrom(min(size, LARGEST_DATAGRAM), flags),
+    "recvfrom_into": lambda s, buf, size: s.recvfrom_into(buf, size),
 }
 
-# The sockets of repaired transports, which are told of every error.
-told_of_errors: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
+def is_driven_by_hand(proactor: Any) -> bool:
+    """Whether *proactor* is IocpProactor itself, whose operations are posted without its methods.
 
-def windows_error(number: int) -> OSError:
-    """The exception that Python raises for the Windows error *number*."""
-    return OSError(0, _overlapped.FormatMessage(number), None, number)
-
-
-def receive(
-    proactor: Any, sock: socket.socket, kind: str, space: Any, flags: int
-) -> asyncio.Future[Any]:
-    """Receive one datagram; raises OSError where that fails at once (gh-127057).
-
-    *kind* is a key of ``RECEIVES``, *space* its number of bytes or its buffer. The future's
-    outcome is the operation's own, an OSError with Windows' own number.
+    A subclass may guard them, as qasync's does, which another thread polls.
     """
-    try:
-        received = receive_now(sock, kind, space, flags)
-    except BlockingIOError:
-        if isinstance(space, int):
-            space = min(space, LARGEST_DATAGRAM)
-        return post(proactor, sock, RECEIVES[kind].overlapped, space, flags)
-    done: asyncio.Future[Any] = proactor._result(received)
-    return done
+    return type(proactor) is windows_events.IocpProactor
 
 
-def receive_now(sock: socket.socket, kind: str, space: Any, flags: int) -> Any:
-    """What waits in the socket; raises OSError, BlockingIOError where nothing does.
+def peek(proactor: Any, sock: socket.socket) -> asyncio.Future[Any]:
+    """The future of something to receive, which is not received by it.
 
-    Always before an overlapped receive: ``_overlapped`` never frees the buffer, 256 KiB for a
-    transport, of a WSARecvFrom() that fails at once, as each does that finds an ICMP error.
+    Raises OSError where that fails at once: 10040 where there is something already. The future's
+    outcome is an OSError, or nothing that matters.
     """
-    if sock.gettimeout() != 0:  # it would wait
-        raise BlockingIOError
-    return RECEIVES[kind].at_once(sock, space, flags)
-
-
-def send(
-    proactor: Any, sock: socket.socket, data: Any, flags: int, *address: Any
-) -> asyncio.Future[Any]:
-    """Send one datagram, to the *address* or the socket's peer; raises OSError if it fails at once.
-
-    At once, as UDP does but where the socket's buffer is full: an overlapped send that fails never
-    frees its data, and can leave a completion behind.
-    """
-    try:
-        if sock.gettimeout() != 0:
-            raise BlockingIOError
-        sent = sock.sendto(data, flags, *address) if address else sock.send(data, flags)
-    except BlockingIOError:
-        pass
-    else:
-        done: asyncio.Future[Any] = proactor._result(sent)
-        return done
-    return post_send(proactor, sock, data, flags, *address)
+    if is_driven_by_hand(proactor):
+        return post(proactor, sock, "WSARecvInto", _NO_ROOM, socket.MSG_PEEK)
+    future: asyncio.Future[Any] = proactor.recv_into(sock, _NO_ROOM, socket.MSG_PEEK)
+    return future
 
 
 def post_send(
     proactor: Any, sock: socket.socket, data: Any, flags: int, *address: Any
 ) -> asyncio.Future[Any]:
     """Send one datagram overlapped; raises OSError if that fails at once."""
-    if not address:
-        return post(proactor, sock, "WSASend", data, flags)
-    return post(proactor, sock, "WSASendTo", data, flags, complete_address(sock.family, *address))
+    to = [numeric_address(sock.family, each) for each in address]
+    if is_driven_by_hand(proactor):
+        return post(proactor, sock, "WSASendTo" if to else "WSASend", data, flags, *to)
+    future: asyncio.Future[Any] = (
+        proactor.sendto(sock, data, flags, *to) if to else proactor.send(sock, data, flags)
+    )
+    return future
 
 
-def complete_address(family: int, address: Any) -> Any:
-    """*address* with the flow information and scope that an IPv6 socket address has.
+def send(
+    proactor: Any, sock: socket.socket, data: Any, flags: int, *address: Any
+) -> asyncio.Future[Any] | None:
+    """Send one datagram, to the *address* or the socket's peer; raises OSError if it fails at once.
 
-    ``_overlapped`` takes a pair for an IPv4 address whatever the socket's family is; the socket
-    module, and so SelectorEventLoop, fills in the zeros.
+    At once, as UDP does but where the socket's buffer is full, or would have to be waited for:
+    None. An overlapped send that fails never frees its data, and can leave a completion behind.
     """
-    if family == socket.AF_INET6 and isinstance(address, tuple) and len(address) in (2, 3):
-        return (*address, 0, 0)[:4]
-    return address
+    if sock.gettimeout() != 0:
+        return None
+    try:
+        sent = sock.sendto(data, flags, *address) if address else sock.send(data, flags)
+    except BlockingIOError:
+        return None
+    done: asyncio.Future[Any] = proactor._result(sent)
+    return done
+
+
+def numeric_address(family: int, address: Any) -> Any:
+    """*address* as ``_overlapped`` takes it; raises OSError where its name is none.
+
+    ``_overlapped`` knows no names, and takes a pair for an IPv4 address whatever the socket's
+    family is. The socket module, and so SelectorEventLoop, looks names up, which can keep the event
+    loop waiting, and fills in the flow information and scope of an IPv6 address.
+    """
+    if not isinstance(address, tuple) or len(address) < 2 or not isinstance(address[0], str):
+        return address
+    host, port = address[:2]
+    if isinstance(port, int) and not 0 <= port <= 0xFFFF:
+        raise OverflowError("port must be 0-65535.")  # which _overlapped would cut off
+    if family == socket.AF_INET and host in _SPECIAL:
+        return (_SPECIAL[host], *address[1:])
+    if ":" not in host and not host.replace(".", "").isdigit():
+        host = str(socket.getaddrinfo(host or "::", 0, family, socket.SOCK_DGRAM)[0][4][0])
+    if family == socket.AF_INET6:
+        return (host, *address[1:], 0, 0)[:4]
+    return (host, *address[1:])
+
+
+_SPECIAL = {"": "0.0.0.0", "<broadcast>": "255.255.255.255"}
 
 
 def start(proactor: Any, sock: socket.socket, name: str, *arguments: Any) -> Any:
@@ -142,18 +130,14 @@ def start(proactor: Any, sock: socket.socket, name: str, *arguments: Any) -> Any
 def post(proactor: Any, sock: socket.socket, name: str, *arguments: Any) -> asyncio.Future[Any]:
     """The future of an overlapped operation; raises OSError if it fails at once."""
     ov = start(proactor, sock, name, *arguments)
-    future: asyncio.Future[Any] = proactor._register(ov, sock, whole_result)
+    future: asyncio.Future[Any] = proactor._register(ov, sock, result_of)
     return future
 
 
-def whole_result(_transferred: Any, _key: Any, ov: Any) -> Any:
-    """The result of a completed operation; raises OSError, also for a truncated datagram.
+def result_of(_transferred: Any, _key: Any, ov: Any) -> Any:
+    """The result of a completed operation; raises OSError.
 
-    IocpProactor hides two things from a receive: since 3.11.9 a completion with
-    ERROR_PORT_UNREACHABLE is an empty datagram from nowhere (gh-156784), and the part of a
-    datagram that fitted is all of it.
+    IocpProactor hides one thing from a receive: since 3.11.9 a completion with
+    ERROR_PORT_UNREACHABLE is an empty datagram from nowhere (gh-156784).
     """
-    result = ov.getresult()
-    if ov.error == ERROR_MORE_DATA:
-        raise windows_error(WSAEMSGSIZE)
-    return result
+    return ov.getresult()

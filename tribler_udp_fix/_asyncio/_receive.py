@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 import weakref
-from asyncio import windows_events
+from time import perf_counter, thread_time
 from typing import Any
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
 from tribler_udp_fix._asyncio._budget import ErrorBudget
 from tribler_udp_fix._asyncio._counters import COUNTERS
-from tribler_udp_fix._asyncio._errors import WSAEMSGSIZE, ErrorClass, classify, number_of
-from tribler_udp_fix._asyncio._operations import RECEIVES, receive_now, start, whole_result
-
-_OverlappedFuture: Any = windows_events._OverlappedFuture  # type: ignore[attr-defined]
+from tribler_udp_fix._asyncio._errors import (
+    WSAEMSGSIZE,
+    ErrorClass,
+    classify,
+    normalise,
+    number_of,
+)
+from tribler_udp_fix._asyncio._operations import RECEIVES, peek
+from tribler_udp_fix._asyncio._turns import SHARE
 
 # Each receive is a future of its own, the errors a second are the socket's.
 _budgets: weakref.WeakKeyDictionary[socket.socket, ErrorBudget] = weakref.WeakKeyDictionary()
 
 
-class ReceiveFuture(_OverlappedFuture):  # type: ignore[misc]
+class ReceiveFuture(asyncio.Future):  # type: ignore[type-arg]
     """A receive that, when it fails of something that will pass, starts again.
 
     For ``loop.sock_recvfrom()`` and its kin, which have nobody to tell of an ICMP error that some
-    earlier send earned: the error is counted, and the future waits for the next real datagram.
-    Every other error is the future's. Cancelling it cancels the operation that is under way.
+    earlier send earned: the error is counted, and the future waits for the next real datagram. On
+    a connected socket the error is that of the only peer, and so the future's, as is every other.
+    It waits by peeking: one that is cancelled has taken no datagram along.
     """
 
     def __init__(
@@ -36,77 +43,94 @@ class ReceiveFuture(_OverlappedFuture):  # type: ignore[misc]
         receive: tuple[str, Any, int],
         error_budget: int,
     ) -> None:
-        # Until an operation is under way there is none to cancel.
-        super().__init__(None, loop=proactor._loop)
+        super().__init__(loop=proactor._loop)
         self._proactor = proactor
         self._sock = sock
         self._receive = receive
         self._budget = _budgets.setdefault(sock, ErrorBudget(error_budget))
-        self._start()
-
-    def _start(self) -> None:
-        while not self.done():
-            failed = self._try_to_receive()
-            if failed is None or not self._goes_on_after(failed):
-                return
-
-    def _start_again(self) -> None:
-        """Start, where nobody but who awaits this future can be told of what goes wrong."""
-        try:
-            self._start()
-        except Exception as exc:  # in the poll of the proactor it would end the event loop
-            if not self.done():
-                super().set_exception(exc)
-
-    def _try_to_receive(self) -> OSError | None:
-        """Receive, now or overlapped; returns why that failed at once."""
-        try:
-            self.set_result(receive_now(self._sock, *self._receive))
-        except BlockingIOError:
-            return self._post()
-        except OSError as exc:
-            return exc
-        return None
-
-    def _post(self) -> OSError | None:
-        self._proactor._check_closed()
-        kind, *arguments = self._receive
-        try:
-            ov = start(self._proactor, self._sock, RECEIVES[kind].overlapped, *arguments)
-        except OSError as exc:
-            return exc
-        self._ov: Any = ov
-        # As IocpProactor._register() does, which would make a future of its own.
-        self._proactor._cache[ov.address] = (self, ov, self._sock, whole_result)
-        return None
-
-    def set_exception(self, exception: type | BaseException, /) -> None:
-        """Start again after a transient OSError; else as every future."""
-        if not isinstance(exception, OSError):
-            super().set_exception(exception)
-        elif self._goes_on_after(exception):
-            self._start_again()
-
-    def _goes_on_after(self, exc: OSError) -> bool:
-        """Whether to receive again at once; otherwise it starts later, or ends with *exc*."""
-        self._ov = None
-        COUNTERS.error("receive", exc)
-        if classify(exc) is not ErrorClass.TRANSIENT:
-            super().set_exception(exc)
-            return False
-        COUNTERS.add("receives_rearmed")
-        if number_of(exc) == WSAEMSGSIZE:
-            COUNTERS.dropped("truncated")
-        loop = self.get_loop()
-        delay = self._budget.delay(loop.time())
-        if delay:
-            loop.call_later(delay, self._start_again)
-        # At once within the budget: a turn later a time-out may cancel what there is to receive.
-        return not delay
+        self._waiting: Any = None
+        if sock.gettimeout() == 0 or not self._wait():  # else it would keep the loop waiting
+            self._go_on()
 
     def cancel(self, *args: Any, **kwargs: Any) -> bool:
-        """Cancel the receive; a datagram that it has received already is counted as dropped."""
-        if not self.done() and self._ov is not None and not self._ov.pending:
-            COUNTERS.dropped("received when cancelled")
+        """Cancel the receive; what waits, or comes, is left for the next one."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.remove_done_callback(self._waited)
+            waiting.cancel()
         cancelled: bool = super().cancel(*args, **kwargs)
         return cancelled
+
+    def _wait(self) -> bool:
+        """Go on when something waits in the socket; False where something does, or has failed."""
+        try:
+            self._waiting = peek(self._proactor, self._sock)
+        except OSError as exc:
+            if number_of(exc) != WSAEMSGSIZE:
+                self._failed(exc)
+            return False
+        self._waiting.add_done_callback(self._waited)
+        return True
+
+    def _waited(self, wait: asyncio.Future[Any] | None = None) -> None:
+        if self.done():
+            return
+        self._waiting = None
+        exc = None if wait is None or wait.cancelled() else wait.exception()
+        if isinstance(exc, OSError) and number_of(exc) != WSAEMSGSIZE:
+            self._failed(exc)
+        try:
+            self._go_on()
+        except Exception as raised:  # there is nobody else to tell: a buffer that is none any more
+            if not self.done():
+                self.set_exception(raised)
+
+    def _go_on(self) -> None:
+        """Receive what waits in the socket, past errors that will pass; else wait."""
+        started, counted = perf_counter(), 0.0
+        kind, *arguments = self._receive
+        while not self.done():
+            try:
+                self.set_result(self._receive_now(kind, *arguments))
+            except BlockingIOError:
+                self._budget.end()
+                if self._wait():
+                    return
+            except OSError as exc:
+                spent = self._failed(exc)
+                now, before, counted = perf_counter(), counted, thread_time() if spent else 0.0
+                delay = self._budget.pause(counted - before, now) if spent and before else 0.0
+                if delay or now - started > SHARE:
+                    self.get_loop().call_later(delay, self._waited)
+                    return
+
+    def _receive_now(self, kind: str, *arguments: Any) -> Any:
+        sock = self._sock
+        timeout = sock.gettimeout()
+        if timeout == 0:
+            return RECEIVES[kind](sock, *arguments)
+        # Somebody else may have taken what was there, and the event loop would wait for more.
+        sock.setblocking(False)
+        try:
+            return RECEIVES[kind](sock, *arguments)
+        finally:
+            sock.settimeout(timeout)
+
+    def _failed(self, exc: OSError) -> bool:
+        """Count *exc*, or end with it; whether the budget for errors is used up."""
+        COUNTERS.error("receive", exc)
+        transient = classify(exc) is ErrorClass.TRANSIENT and number_of(exc) != WSAEMSGSIZE
+        if not transient or self._is_connected():
+            if number_of(exc) == WSAEMSGSIZE:
+                COUNTERS.dropped("truncated")
+            self.set_exception(normalise(exc))
+            return False
+        COUNTERS.add("receives_rearmed")
+        return self._budget.is_spent(perf_counter())
+
+    def _is_connected(self) -> bool:
+        try:
+            self._sock.getpeername()
+        except OSError:
+            return False
+        return True

@@ -1,51 +1,84 @@
-"""What both halves of the repaired datagram transport share: the stock class and its protocol."""
+"""What a datagram transport of ours is made of, and how it tells its protocol of an error."""
 
 from __future__ import annotations
 
-import asyncio
 import collections
+import errno
 import sys
-from asyncio import proactor_events
-from typing import Any
-
-assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
+import time
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Callable, Mapping
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
-from tribler_udp_fix._asyncio._errors import normalise
+from tribler_udp_fix._asyncio._errors import normalise, number_of
 
-_Stock: Any = proactor_events._ProactorDatagramTransport  # type: ignore[attr-defined]
+if TYPE_CHECKING:
+    from tribler_udp_fix._asyncio._gap import Gap
 
 SocketAddress = Any
 
-# The work of one transport in one turn of the loop, in datagrams and in seconds: then others have
-# theirs. The time is a third of what Windows' own timers may be late, 15.6 ms: a transport takes
-# some 20 microseconds for a datagram, but a protocol as long as it likes.
-TURN_DATAGRAMS = 128
-TURN_SECONDS = 0.005
+_INVALID = 10022 if sys.platform == "win32" else errno.EINVAL  # WSAEINVAL
 
 
-class Reporting(_Stock):  # type: ignore[misc]
-    """Tells the protocol of an error."""
+# Not a peer's doing: a firewall, no network, no way to there, no room in the system.
+_NOBODY_LEAVES = frozenset(
+    (
+        *(10013, 10050, 10051, 10055, 10065),
+        *(errno.EACCES, errno.EPERM, errno.ENETDOWN, errno.ENETUNREACH),
+        *(errno.ENOBUFS, errno.EHOSTUNREACH),
+    )
+)
 
-    # What the stock class keeps and both halves use.
+
+class Failing:
+    """The time in which every send has failed."""
+
+    def __init__(self) -> None:
+        self.since = time.monotonic()
+        self.count = 0
+        self.number = 0  # of the last error, and in words
+        self.why = ""
+
+
+class Reporting:
+    """The state that receiving, sending and rebinding share; all of it may be asyncio's own.
+
+    Mixed into a subclass of asyncio's own transport, which gives it the rest. Every attribute has a
+    default here, so that an object of asyncio's class can become one of ours where it stands.
+    """
+
+    # What asyncio's class keeps.
     _address: SocketAddress
-    _buffer: collections.deque[tuple[bytes, SocketAddress]]
+    _buffer: collections.deque[Any]
     _closing: bool
     _conn_lost: int
+    _extra: dict[str, Any]
     _loop: Any
     _protocol: Any
-    _read_fut: asyncio.Future[Any] | None
     _sock: Any
-    _write_fut: asyncio.Future[Any] | None
     max_size: int
 
     # The setting fast_path.
     _fast = True
-    # Whether the socket has just said that it is full, and need not be asked again.
-    _refused = False
+    # While it has no socket.
+    _gap: Gap | None = None
+    # Whether asyncio's sendto() or ours goes by the socket's own peer.
+    _connected = False
+    # The socket was never bound, and Windows receives nothing before the first send binds it.
+    _awaits_bind = False
+    _called_connection_lost = False
+    # How many of each number the protocol was told of.
+    errors: Mapping[int, int] = MappingProxyType({})
+    # Since when no datagram has left; None while they do.
+    failing: Failing | None = None
+    # Who may rather give it another socket than let it end: asked when its socket has died.
+    keepers: tuple[Callable[[], bool], ...] = ()
 
-    def _report(self, exc: OSError) -> None:
+    def _report(self, exc: OSError, number: int) -> None:
         """Call ``error_received()``; what that raises is not the socket's fault."""
+        if not isinstance(self.errors, dict):
+            self.errors = {}
+        self.errors[number] = self.errors.get(number, 0) + 1
         try:
             self._protocol.error_received(normalise(exc))
         except Exception as raised:  # the protocol's own, which asyncio's handler is told
@@ -58,19 +91,41 @@ class Reporting(_Stock):  # type: ignore[misc]
                 }
             )
 
-    def _unsent(self, exc: Exception) -> bool:
-        """Tell the protocol why a datagram was not sent; False where the socket was full."""
-        if isinstance(exc, BlockingIOError):
-            self._refused = True
-            return False
-        if isinstance(exc, OSError):
-            self._send_failed(exc)
-        else:
-            COUNTERS.dropped("send failed")
-            self._fatal_error(exc, "Fatal write error on datagram transport")
-        return True
-
-    def _send_failed(self, exc: OSError) -> None:
-        COUNTERS.error("send", exc)
+    def _send_failed(self, exc: Exception) -> None:
+        """One datagram was not sent: it is counted, and the endpoint lives."""
+        if not isinstance(exc, OSError):  # an address that is none, such as port 70000
+            exc = invalid_address(exc)
+        number = number_of(exc)
+        COUNTERS.error_number("send", number)
+        if number in _NOBODY_LEAVES:
+            if self.failing is None:
+                self.failing = Failing()
+            self.failing.count += 1
+            self.failing.number = number
+            self.failing.why = str(exc)
         COUNTERS.dropped("send failed")
-        self._report(exc)
+        self._report(exc, number)
+
+    def _lose(self, exc: OSError) -> None:
+        """The socket is dead."""
+        if not self._is_kept():
+            self._force_close(normalise(exc))
+
+    def _is_kept(self) -> bool:
+        kept = [keep() for keep in self.keepers]  # each of them is told
+        return any(kept)
+
+    if TYPE_CHECKING:
+
+        def _force_close(self, exc: BaseException | None) -> None: ...
+        def _fatal_error(self, exc: BaseException, message: str = ...) -> None: ...
+        def is_closing(self) -> bool: ...
+        def get_extra_info(self, name: str, default: Any = ...) -> Any: ...
+
+
+def invalid_address(cause: Exception) -> OSError:
+    """What the protocol is told where a socket takes something for no address at all."""
+    text = f"{type(cause).__name__}: {cause}"
+    exc = OSError(0, text, None, _INVALID) if sys.platform == "win32" else OSError(_INVALID, text)
+    exc.__cause__ = cause
+    return exc

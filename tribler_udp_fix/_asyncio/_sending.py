@@ -1,193 +1,178 @@
-"""How a repaired datagram transport sends."""
+"""How a datagram transport of ours sends: at once where it can, else in order, errors or not."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import socket
-import sys
+import collections
+import time
 from asyncio import constants
 from asyncio.log import logger as asyncio_logger
-from typing import Any
-
-assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
+from typing import TYPE_CHECKING, Any
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
-from tribler_udp_fix._asyncio._operations import complete_address, post_send
-from tribler_udp_fix._asyncio._reporting import TURN_DATAGRAMS, Reporting, SocketAddress
+from tribler_udp_fix._asyncio._reporting import Reporting, SocketAddress
+from tribler_udp_fix._asyncio._turns import DATAGRAMS
 
-# asyncio counts this much for each queued datagram since 3.13, so that empty ones count too;
-# 3.13.0 to 3.13.5 never took it off again (gh-135444).
-_QUEUED_HEADER = 8 if sys.version_info >= (3, 13) else 0
-# sendto(b"") sends an empty datagram since 3.13 and is a no-op before.
-_SENDS_EMPTY = sys.version_info >= (3, 13)
+if TYPE_CHECKING:
+    from tribler_udp_fix._asyncio._gap import Gap
 
-
-class SendingAtOnce(Reporting):
-    """Sends without a detour where nothing is queued and the socket takes the datagram.
-
-    It needs neither a copy in a queue nor an overlapped operation, a future and a turn of the
-    loop to learn what became of it. What it leaves is left to the class behind it.
-    """
-
-    _awaits_bind: bool
-
-    def sendto(self, data: bytes | bytearray | memoryview, addr: SocketAddress = None) -> None:
-        if (
-            self._fast
-            and self._write_fut is None
-            and not (self._buffer or self._closing or self._awaits_bind)
-            and isinstance(data, bytes)
-            and (data or _SENDS_EMPTY)
-            and (addr is not None if self._address is None else addr in (None, self._address))
-            and self._sock.gettimeout() == 0  # else it would wait
-        ):
-            try:
-                if self._address is None:
-                    self._sock.sendto(data, addr)
-                else:
-                    self._sock.send(data)
-            except Exception as exc:  # of any address or data: _unsent() tells them apart
-                if self._unsent(exc):
-                    return
-            else:
-                return
-        super().sendto(data, addr)
+_FULL = "sent while rebinding, and the queue was full"
+# The queue of a transport until it needs one: an empty deque takes more room than all the rest.
+NOTHING: Any = ()
 
 
 class Sending(Reporting):
-    """Sends what is queued whatever became of the datagram before."""
+    """Sends at once where nothing is queued and the socket takes it; queues what it does not take.
 
-    _in_loop_writing = False
-    # The stock __init__ sets the first since 3.10, the second since 3.11.
-    _called_connection_lost = False
+    How to wait until it takes more is the event loop's own way: ``_wait_to_send()``.
+    """
+
     _buffer_size = 0
+    # Whether the socket may be asked at once.
+    _direct = True
+    # Whether it is full, and is waited for.
+    _full = False
+    # What asyncio counts for each queued datagram besides its bytes: since 3.13, so that empty ones
+    # count too; and since then sendto(b"") sends an empty datagram, where it was a no-op before.
+    _header_size = 0
+    _sends_empty = False
 
     def get_write_buffer_size(self) -> int:
+        """The bytes that wait."""
         return self._buffer_size
 
     def sendto(self, data: bytes | bytearray | memoryview, addr: SocketAddress = None) -> None:
+        """Send *data*; raises TypeError where that is none, and as asyncio's for an address."""
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__}")
-        if self._address is not None and addr not in (None, self._address):
-            raise ValueError(f"Invalid address: must be None or {self._address}")
+        if self._address is not None:
+            if addr not in (None, self._address):
+                raise ValueError(f"Invalid address: must be None or {self._address}")
+            addr = self._address
         if self._closing:
-            COUNTERS.dropped("sent after close")
-            if self._conn_lost >= constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES:
-                asyncio_logger.warning("socket.sendto() raised exception.")
-            self._conn_lost += 1
-            return
-        # Whoever sends may reuse a bytearray as soon as this returns.
-        data = bytes(data)
-        if not data and not _SENDS_EMPTY:
+            self._sent_after_close()
+        elif not data and not self._sends_empty:
             COUNTERS.dropped("empty, before Python 3.13")
-            return
-        self._buffer.append((data, addr))
-        self._buffer_size += len(data) + _QUEUED_HEADER
-        if self._write_fut is None and not self._in_loop_writing:
-            self._loop_writing()
-        self._maybe_pause_protocol()
+        else:
+            if self._buffer or self._gap is not None or not self._direct or self._full:
+                self._queue(data, addr)
+            elif not self._send_now(data, addr):
+                self._wait_to_send(bytes(data), addr)
+                self._maybe_pause_protocol()
+            if self._awaits_bind:
+                self._awaits_bind = False
+                self._loop.call_soon(self._read_on)
 
-    def _send_now(self, data: bytes, addr: SocketAddress) -> bool:
+    def _sent_after_close(self) -> None:
+        COUNTERS.dropped("sent after close")
+        if self._conn_lost >= constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES:
+            asyncio_logger.warning("socket.sendto() raised exception.")
+        self._conn_lost += 1
+
+    def _send_now(self, data: Any, addr: SocketAddress) -> bool:
         """Send one datagram, or tell the protocol why not; False where the socket is full."""
-        if self._sock.gettimeout() != 0:  # it would wait
-            return False
+        sock = self._sock
         try:
-            if self._address is None:
-                self._sock.sendto(data, addr)
+            if sock.gettimeout() != 0:  # the program's own socket: it would keep the loop waiting
+                sock.setblocking(False)
+            if self._connected or addr is None:
+                sock.send(data)
             else:
-                self._sock.send(data)
-        except Exception as exc:  # of any address or data: _unsent() tells them apart
-            return self._unsent(exc)
+                sock.sendto(data, addr)
+            if self.failing is not None:
+                self.failing = None
+        except (BlockingIOError, InterruptedError):
+            return False
+        except Exception as exc:  # of whatever somebody takes for an address
+            self._send_failed(exc)
         return True
 
-    def _loop_writing(self, fut: asyncio.Future[Any] | None = None) -> None:
-        """Start to send the head of the queue; what fails at once makes way for the next."""
-        exc = None if fut is None or fut.cancelled() else fut.exception()
-        if fut is not self._write_fut:
-            return
-        self._write_fut = None
-        self._in_loop_writing = True
+    def _queue(self, data: bytes | bytearray | memoryview, addr: SocketAddress) -> None:
+        # A copy: whoever sends may reuse a bytearray as soon as this returns.
+        data = bytes(data)
+        gap = self._gap
+        if gap is not None:
+            if not gap.limit:
+                gap.lose("sent before there was a socket" if gap.first else _FULL)
+                return
+            while len(self._buffer) >= gap.limit:
+                self._lose_oldest(gap, _FULL)
+            gap.waiting.append(time.perf_counter())
+        if self._buffer is NOTHING:
+            self._buffer = collections.deque()
+        self._buffer.append((data, addr))
+        self._buffer_size += len(data) + self._header_size
+        if len(self._buffer) == 1:
+            self._send_on()
+        self._maybe_pause_protocol()
+
+    def _lose_oldest(self, gap: Gap, why: str) -> None:
+        data, _ = self._buffer.popleft()
+        self._buffer_size -= len(data) + self._header_size
+        gap.waiting.popleft()
+        gap.lose(why)
+
+    def _send_on(self) -> None:
+        """Send what is queued, until the socket is full or the turn's share is used up."""
         try:
-            if isinstance(exc, OSError):
-                self._send_failed(exc)
-            for _ in range(TURN_DATAGRAMS):
-                if not self._buffer or self._write_fut is not None:
+            for _ in range(DATAGRAMS):
+                if not self._buffer or self._gap is not None or self._full:
                     break
-                self._send_next()
+                data, addr = self._buffer.popleft()
+                self._buffer_size -= len(data) + self._header_size
+                if not (self._direct and self._send_now(data, addr)):
+                    self._wait_to_send(data, addr)
         finally:
-            self._in_loop_writing = False
             # Its share of the turn is over, or error_received() ends the program.
-            if self._buffer and self._write_fut is None:
-                self._loop.call_soon(self._loop_writing)
+            if self._buffer and self._gap is None and not self._full:
+                self._loop.call_soon(self._send_on_later)
+        self._sent()
+
+    def _send_on_later(self) -> None:
+        if self._buffer:
+            self._send_on()
+
+    def _sent(self) -> None:
         if self._called_connection_lost:
             return
         self._maybe_resume_protocol()
-        if self._closing and not self._buffer and self._write_fut is None:
+        if self._closing and not self._buffer and not self._full:
             self._loop.call_soon(self._call_connection_lost, None)
 
-    def _send_next(self) -> None:
-        data, addr = self._buffer.popleft()
-        self._buffer_size -= len(data) + _QUEUED_HEADER
-        if self._fast and not self._refused and self._send_now(data, addr):
-            return
-        self._refused = False
-        proactor = self._loop._proactor
-        try:
-            if self._fast:  # the socket is full
-                to = () if self._address is not None else (addr,)
-                self._write_fut = post_send(proactor, self._sock, data, 0, *to)
-            elif self._address is not None:
-                self._write_fut = proactor.send(self._sock, data)
-            else:
-                addr = complete_address(self._sock.family, addr)  # after uninstall() too
-                self._write_fut = proactor.sendto(self._sock, data, addr=addr)
-        except OSError as exc:
-            self._send_failed(exc)
-        except Exception as exc:  # of any address or data: _unsent() tells them apart
-            self._unsent(exc)
-        else:
-            self._write_fut.add_done_callback(self._loop_writing)
+    def _put_back(self, data: bytes, addr: SocketAddress) -> None:
+        """Queue again, before all others, what has not left."""
+        if self._buffer is NOTHING:
+            self._buffer = collections.deque()
+        self._buffer.appendleft((data, addr))
+        self._buffer_size += len(data) + self._header_size
 
-    def close(self) -> None:
-        """Stop to receive, send what is queued, then call ``connection_lost(None)``."""
-        if self._closing:
-            return
-        self._closing = True
-        self._conn_lost += 1
-        if self._read_fut is not None:
-            self._read_fut.cancel()
-            self._read_fut = None
-        if not self._buffer and self._write_fut is None:
-            self._loop.call_soon(self._call_connection_lost, None)
-
-    def _force_close(self, exc: BaseException | None) -> None:
-        """Drop what is queued and call ``connection_lost(exc)``; after ``close()`` too."""
-        if self._called_connection_lost:
-            return
-        self._closing = True
-        self._conn_lost += 1
-        writing: Any = self._write_fut
-        # With the one that the full socket has not taken yet.
-        waits = writing is not None and not writing.done() and writing._ov.pending
-        COUNTERS.dropped("queued at abort", len(self._buffer) + waits)
-        for pending in (self._read_fut, self._write_fut):
-            if pending is not None:
-                pending.cancel()
-        self._read_fut = self._write_fut = None
-        self._buffer.clear()
+    def _drop_queue(self, why: str) -> None:
+        COUNTERS.dropped(why, len(self._buffer))
+        self._buffer = NOTHING
         self._buffer_size = 0
-        self._loop.call_soon(self._call_connection_lost, exc)
 
-    def _call_connection_lost(self, exc: BaseException | None) -> None:
-        if self._called_connection_lost:
-            return
-        self._called_connection_lost = True
-        try:
-            self._protocol.connection_lost(exc)
-        finally:
-            # On a handle that is dead already, Python 3.8 fails here and never closes.
-            with contextlib.suppress(OSError):
-                self._sock.shutdown(socket.SHUT_RDWR)
-            self._sock.close()
-            self._sock = None
+    def _wait_to_send(self, data: bytes, addr: SocketAddress) -> None:
+        """Send *data* as soon as the full socket takes it, and then have ``_send_on()`` called."""
+        raise NotImplementedError
+
+    def _stop_sending(self) -> None:
+        """Wait no more for the full socket; what it has not taken goes back into the queue."""
+        raise NotImplementedError
+
+    if TYPE_CHECKING:
+
+        def _call_connection_lost(self, exc: BaseException | None) -> None: ...
+        def _maybe_pause_protocol(self) -> None: ...
+        def _maybe_resume_protocol(self) -> None: ...
+        def _read_on(self) -> None: ...
+
+
+def header_size(stock: Any) -> int:
+    """The bytes that asyncio's own transport, of the class *stock*, counts for a queued datagram.
+
+    Besides the datagram's own: 8 since 3.13, where the class says so only since 3.13.6; 0 before.
+    """
+    said: int | None = getattr(stock, "_header_size", None)
+    if said is not None:
+        return said
+    code = getattr(stock.sendto, "__code__", None)
+    return 8 if code is not None and 8 in code.co_consts else 0

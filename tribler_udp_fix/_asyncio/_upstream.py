@@ -18,13 +18,14 @@ ERROR_PORT_UNREACHABLE = 1234
 WSAECONNRESET = 10054
 WSAENETRESET = 10052
 WSAEINVAL = 10022
+WSAENOTCONN = 10057
 
 PEER = ("127.0.0.1", 9)
 DATAGRAMS = [b"first", b"second", b"third"]
 
 
 def has_fault(fault: str) -> bool | None:
-    """Whether this CPython has the *fault*, "F1" to "F10", when nothing repairs it.
+    """Whether this CPython has the *fault*, such as "F1", when nothing repairs it.
 
     None where that cannot be told: asyncio is not imported, it has no Proactor, or its code is not
     one that is known. Raises KeyError for another fault. It imports nothing, so that a lock may be
@@ -108,6 +109,12 @@ def _an_ipv6_pair_is_no_address() -> bool:
     raise LookupError("it sent a datagram through no socket")
 
 
+def _a_remote_address_is_taken_for_a_connection() -> bool:
+    writing = _Writing(address=PEER)
+    writing.send_all()
+    return writing.sent != DATAGRAMS
+
+
 _LOOKS: dict[str, Callable[[], bool]] = {
     "F1": _an_error_ends_a_waiting_receive,
     "F2": _an_error_fails_the_next_receive,
@@ -119,6 +126,7 @@ _LOOKS: dict[str, Callable[[], bool]] = {
     "F8": _an_empty_datagram_is_lost,
     "F9": _sock_recvfrom_ends_with_an_error,
     "F10": _an_ipv6_pair_is_no_address,
+    "F23": _a_remote_address_is_taken_for_a_connection,
 }
 
 
@@ -229,8 +237,8 @@ class _Writing(_Endpoint):
 
     fails: bytes | None = None
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, address: Any = None) -> None:
+        super().__init__(address)
         self.sent: list[bytes] = []
 
     def send_all(self, close: bool = False) -> None:
@@ -254,6 +262,9 @@ class _Writing(_Endpoint):
         self.sent.append(bytes(data))
         self.posted.append(_Done(len(data)))
         return self.posted[-1]
+
+    def send(self, *_: Any, **__: Any) -> _Done:
+        raise _windows_error(WSAENOTCONN)
 
 
 class _Socket:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import operator
 import signal
 import socket
 import weakref
@@ -158,13 +159,15 @@ def _kind_of(loop: Any) -> _Kind | str:
     kind = next((kind for kind in _KINDS if isinstance(loop, kind.base)), None)
     if kind is None:
         return f"{of.__name__} is no event loop of asyncio's own"
+    methods = []
     for method in kind.shapes:
         owner, name, *_ = method.shapes[-1]
-        if getattr(of, name, None) is not vars(owner).get(name):
+        methods.append(vars(owner).get(name))
+        if getattr(of, name, None) is not methods[-1]:
             return f"{of.__name__} has a {name} of its own"
     if loop.is_closed():
         return "it is closed"
-    reason = first_mismatch(kind.shapes)
+    reason = _mismatch(kind, methods)
     if reason is not None:
         if reason not in _told:
             _told.add(reason)
@@ -175,6 +178,18 @@ def _kind_of(loop: Any) -> _Kind | str:
         if not isinstance(end, socket.socket) or end.gettimeout() != 0:
             return f"it is woken by {end!r}, which is no non-blocking socket"
     return kind
+
+
+def _mismatch(kind: _Kind, methods: list[Any]) -> str | None:
+    """Why the *methods* of *kind* are not those known here, or None; looked at anew once replaced.
+
+    The watchdog asks twice a second, and a look at signatures takes longer than all else it does.
+    """
+    seen, reason = _seen.get(kind.base, ([], None))
+    if len(seen) != len(methods) or any(map(operator.is_not, seen, methods)):
+        reason = first_mismatch(kind.shapes)
+        _seen[kind.base] = methods, reason
+    return reason
 
 
 def _end_fault(end: str, sock: socket.socket) -> str | None:
@@ -263,6 +278,7 @@ def _kind(base: type, reader_fault: Any, move_reader: Any, **methods: str) -> _K
 
 _UNREAD = "nothing reads its reading end"
 _told: set[str] = set()  # what the log has said already
+_seen: dict[type, tuple[list[Any], str | None]] = {}  # methods looked at, and what of them
 # Loops that run inside a GUI's replace these, and then need no pair of sockets.
 _OF_EVERY_LOOP = {
     "call_soon_threadsafe": "self callback args context: _write_to_self",

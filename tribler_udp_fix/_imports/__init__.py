@@ -32,6 +32,8 @@ NEEDED = (ASYNCIO, "wrapt", "tribler_udp_fix")
 _SINCE_3_14 = sys.version_info >= (3, 14)
 _POLICY = "_BaseDefaultEventLoopPolicy" if _SINCE_3_14 else "BaseDefaultEventLoopPolicy"
 _NEW_EVENT_LOOP = (("asyncio.events", "", "new_event_loop"), ("asyncio", "", "new_event_loop"))
+_TRACKERS = "UdpSocketManager"
+_CHECKER_7 = "tribler.core.components.torrent_checker.torrent_checker"
 
 # By module, the gates of each: module, class or "", function. They are called before anything of
 # ours matters: the making of an event loop, of an endpoint, of an instance of IPv8 or of a session
@@ -52,9 +54,16 @@ for _module, _cls, _name in (
     ("ipv8.messaging.interfaces.statistics_endpoint", "StatisticsEndpoint", "__init__"),
     ("ipv8.messaging.anonymization.endpoint", "TunnelEndpoint", "__init__"),
     ("ipv8_service", "IPv8", "__init__"),
+    ("ipv8.peerdiscovery.churn", "RandomChurn", "__init__"),
+    ("ipv8.peerdiscovery.network", "Network", "__init__"),
+    ("ipv8.peerdiscovery.community", "DiscoveryCommunity", "__init__"),
+    ("ipv8.requestcache", "RequestCache", "__init__"),
+    ("ipv8.dht.discovery", "DHTDiscoveryCommunity", "__init__"),
     ("tribler.core.session", "Session", "__init__"),
     ("tribler.core.start_core", "", "components_gen"),
     ("tribler.core.components.restapi.rest.rest_manager", "RESTManager", "__init__"),
+    ("tribler.core.torrent_checker.torrentchecker_session", _TRACKERS, "__init__"),
+    (f"{_CHECKER_7}.torrentchecker_session", _TRACKERS, "__init__"),
 ):
     GATES[_module] = ((_module, _cls, _name),)
 

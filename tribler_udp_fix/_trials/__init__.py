@@ -1,4 +1,4 @@
-"""One live trial for each fault of asyncio's datagram transports, F1 to F10.
+"""One live trial for each fault of asyncio's datagram transports, F1 to F10 and F23.
 
 A trial opens sockets on the loopback interface, provokes one fault on the running
 interpreter's event loop as it is, and says what was seen. Nothing is installed here and
@@ -35,6 +35,7 @@ TRIALS: dict[str, Trial] = {
     "F8": _receiving.an_empty_datagram,
     "F9": _receiving.sock_recvfrom_after_errors,
     "F10": _sending.an_ipv6_address_as_a_pair,
+    "F23": _sending.a_remote_address_that_may_be_a_broadcast,
 }
 
 
@@ -42,7 +43,7 @@ class Outcome(NamedTuple):
     """What one trial found."""
 
     fault: str
-    """The fault's number in the catalogue, "F1" to "F10"."""
+    """The fault's number in the catalogue, such as "F1"."""
     verdict: str
     """"healthy", "suffers", "unknown" or "absent"."""
     observed: str

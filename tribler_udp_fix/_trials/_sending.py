@@ -1,8 +1,10 @@
-"""The trials of what leaves an endpoint, F5 to F7 and F10."""
+"""The trials of what leaves an endpoint, F5 to F7, F10 and F23."""
 
 from __future__ import annotations
 
-from ._stage import HEALTHY, SUFFERS, Stage, Undecided, address_of, describe
+import contextlib
+
+from ._stage import HEALTHY, SUFFERS, Stage, Undecided, address_of, describe, send
 
 TOO_LARGE = 70000  # bytes; no UDP datagram can hold more than 65,507 over IPv4
 
@@ -82,3 +84,29 @@ async def an_ipv6_address_as_a_pair(stage: Stage) -> tuple[str, str]:
     if listener.received != [b"to a pair"]:
         return SUFFERS, "nothing arrived, and no error was reported"
     return HEALTHY, "a datagram sent to (host, port) arrived"
+
+
+async def a_remote_address_that_may_be_a_broadcast(stage: Stage) -> tuple[str, str]:
+    """F23: asyncio leaves the socket unconnected, and goes by what it was told all the same."""
+    peer = stage.plain_socket()
+    peer_address = peer.getsockname()
+    sender = await stage.endpoint(remote=peer_address, broadcast=True)
+    sender.transport.sendto(b"to whoever it is")
+    arrived: list[bytes] = []
+
+    def has_arrived() -> bool:
+        with contextlib.suppress(BlockingIOError):
+            arrived.append(peer.recv(100))
+        return bool(arrived or sender.errors)
+
+    await stage.until(has_arrived)
+    if sender.errors:
+        return SUFFERS, f"sending failed with {describe(sender.errors[0])}"
+    if not arrived:
+        return SUFFERS, "nothing arrived, and no error was reported"
+    send(peer, b"answer", address_of(sender))
+    if not await stage.until(lambda: bool(sender.received)):
+        return SUFFERS, "the datagram arrived, its answer was not heard"
+    if sender.senders != [peer_address]:
+        return SUFFERS, f"the answer was heard as from {sender.senders[0]!r}"
+    return HEALTHY, "a datagram arrived, and its answer was heard as from its sender"

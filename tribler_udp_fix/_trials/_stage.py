@@ -26,6 +26,7 @@ class Recorder(asyncio.DatagramProtocol):
 
     def __init__(self, notify: Callable[[], None], max_size: int | None) -> None:
         self.received: list[bytes] = []
+        self.senders: list[Address] = []
         self.errors: list[Exception] = []
         self.lost: list[Exception | None] = []
         self.writable = True
@@ -38,8 +39,9 @@ class Recorder(asyncio.DatagramProtocol):
         if self._max_size is not None:
             transport.max_size = self._max_size
 
-    def datagram_received(self, data: bytes, addr: Address) -> None:  # noqa: ARG002
+    def datagram_received(self, data: bytes, addr: Address) -> None:
         self.received.append(data)
+        self.senders.append(addr)
         self._notify()
 
     def error_received(self, exc: Exception) -> None:
@@ -103,13 +105,17 @@ class Stage:
         sock: socket.socket | None = None,
         remote: Address | None = None,
         max_size: int | None = None,
+        broadcast: bool | None = None,
     ) -> Recorder:
-        """An endpoint of the event loop on trial, on ``sock`` or connected to ``remote``."""
+        """An endpoint of the event loop on trial, on ``sock`` or for ``remote`` alone."""
         recorder = Recorder(self._notify, max_size)
         self._endpoints.append(recorder)
         if remote is not None:
             await self.loop.create_datagram_endpoint(
-                lambda: recorder, local_addr=(LOOPBACK, 0), remote_addr=(remote[0], remote[1])
+                lambda: recorder,
+                local_addr=(LOOPBACK, 0),
+                remote_addr=(remote[0], remote[1]),
+                allow_broadcast=broadcast,
             )
         else:
             await self.loop.create_datagram_endpoint(

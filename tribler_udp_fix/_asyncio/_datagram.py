@@ -1,0 +1,212 @@
+"""The datagram transport that asyncio should have had, on whichever of its two event loops.
+
+Its behaviour is SelectorEventLoop's: ``error_received()`` once for each error, and both reading and
+sending go on. It is one object for as long as its program holds it: its socket can be taken from
+under it and be replaced, while what is sent waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import math
+import socket
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from tribler_udp_fix._asyncio._gap import Gap
+from tribler_udp_fix._asyncio._receiving import Receiving
+from tribler_udp_fix._asyncio._sending import NOTHING, Sending
+from tribler_udp_fix._asyncio._socket_view import SocketView
+from tribler_udp_fix._asyncio._sockets import SocketOption
+from tribler_udp_fix._asyncio._turns import turns_of
+
+if TYPE_CHECKING:
+    from tribler_udp_fix._asyncio._interfaces import Interface
+
+
+class Maker(enum.Enum):
+    """Who made a transport's first socket, and thereby why it is not replaced by a like one."""
+
+    ASYNCIO = ""
+    PROGRAM = "its program made the socket itself"
+    UNKNOWN = "it is not known who made its socket, for instance because that was before install()"
+
+
+class DatagramTransport(Receiving, Sending):
+    """What both event loops' transports have in common: how they begin, end, and go on."""
+
+    # Whether asyncio made its socket, and so the next one is to be made alike; or else who did.
+    maker = Maker.ASYNCIO
+    # Of its addresses.
+    family = 0
+    # What its sockets keep to, whichever address that has.
+    interface: Interface | None = None
+    # Whether it has begun to read, which it does in a turn after it was made.
+    _begun = False
+    # How often it was given another socket.
+    sockets = 0
+    # Datagrams that were lost for want of a socket, before the gap there is now.
+    _lost_before = 0
+
+    def __init__(
+        self,
+        loop: Any,
+        sock: socket.socket,
+        protocol: Any,
+        error_budget: int,
+        fast_path: bool,
+        *args: Any,
+    ) -> None:
+        self._set_up(loop, error_budget, fast_path)
+        super().__init__(loop, sock, protocol, *args)  # type: ignore[call-arg]
+        self._take(sock)
+
+    def _set_up(self, loop: Any, error_budget: int, fast_path: bool) -> None:
+        self._loop = loop
+        self._turns = turns_of(loop)
+        self._errors_a_second = error_budget
+        self._fast = fast_path
+
+    def _take(self, sock: socket.socket) -> None:
+        """Have *sock* as its socket; what asyncio says of it follows."""
+        self._sock = sock
+        self.family = sock.family
+        if not self._buffer:
+            self._buffer = NOTHING
+        self._extra["socket"] = SocketView(sock)
+        self._connected = self._extra.get("peername") is not None
+
+    @property
+    def lost(self) -> int:
+        """Datagrams that were lost for want of a socket."""
+        return self._lost_before + (self._gap.lost if self._gap is not None else 0)
+
+    @property
+    def has_socket(self) -> bool:
+        """Whether it has one that nobody has given up."""
+        return self._gap is None and not self._closing
+
+    @property
+    def why_not_replaced(self) -> str:
+        """Why its socket is not to be replaced by a like one, or ""."""
+        if self._connected:
+            return "it is connected"
+        if self.maker is not Maker.ASYNCIO:
+            return str(self.maker.value)
+        if getattr(self._extra.get("socket"), "joined", False):
+            return "its socket has joined multicast groups"
+        return ""
+
+    def suspend(self, limit: int, age: float = math.inf) -> None:
+        """Give up the socket: what is sent waits, until ``resume()``.
+
+        At most *limit* datagrams do, the newest, and none for more than *age* seconds. One that has
+        ended lives again by this.
+        """
+        if self._gap is not None and not self._closing:
+            return
+        sock = self._sock
+        gap = Gap(limit, age, self._sockname(), sock)
+        if sock is not None:
+            self._stop_reading()
+            self._stop_sending()
+        self._gap = gap
+        self._closing = self._called_connection_lost = False
+        self._conn_lost = 0
+        self._extra["socket"] = gap
+        self._sock = None
+        gap.waiting.extend([gap.since] * len(self._buffer))
+        while len(self._buffer) > limit:
+            self._lose_oldest(gap, "queued before rebinding, and too many")
+        if sock is not None:
+            sock.close()
+
+    def begin_without(self, family: int, address: Any, options: list[SocketOption]) -> None:
+        """Give up the socket that it was made with, for one that cannot be had yet.
+
+        That shall be of *family*, at *address*, with *options*. Until ``resume()`` what is sent is
+        counted, and dropped.
+        """
+        self.suspend(0)
+        assert self._gap is not None
+        self._gap.stand_for(address, options)
+        self._extra["sockname"] = address
+        self._awaits_bind = False
+        self.family = family
+
+    def resume(self, sock: socket.socket) -> int:
+        """Go on with *sock*; returns how many datagrams waited, which leave first."""
+        gap = self._gap
+        assert gap is not None
+        assert not self._closing
+        while gap.is_too_old():
+            self._lose_oldest(gap, "waited too long for a socket")
+        waited = len(self._buffer)
+        self._lost_before += gap.lost
+        self._gap = None
+        self._extra["sockname"] = sock.getsockname()
+        self._take(sock)
+        self.sockets += 1
+        self._looks = True
+        self._turns.enter(self)
+        self._send_on()
+        return waited
+
+    def _sockname(self) -> Any:
+        if self._gap is not None:
+            return self._gap.getsockname()
+        try:
+            return self._sock.getsockname()
+        except (OSError, AttributeError):  # a dead handle, or none; where it was is still known
+            return self._extra.get("sockname")
+
+    def close(self) -> None:
+        """Stop to receive, send what is queued, then call ``connection_lost(None)``."""
+        if self._closing:
+            return
+        self._begin_to_close()
+        if not self._buffer and not self._full:
+            self._loop.call_soon(self._call_connection_lost, None)
+
+    def abort(self) -> None:
+        """Drop what is queued, and call ``connection_lost(None)``."""
+        self._force_close(None)
+
+    def _force_close(self, exc: BaseException | None) -> None:
+        if self._called_connection_lost:
+            return
+        self._begin_to_close()
+        if self._gap is None:
+            self._stop_sending()
+            self._drop_queue("queued at abort")
+        self._loop.call_soon(self._call_connection_lost, exc)
+
+    def _begin_to_close(self) -> None:
+        self._closing = True
+        self._conn_lost += 1
+        if self._gap is None:
+            self._stop_reading()
+            return
+        self._gap.lost += len(self._buffer)
+        self._drop_queue("queued while rebinding, and the endpoint closed")
+
+    def _call_connection_lost(self, exc: BaseException | None) -> None:
+        if self._called_connection_lost or not self._closing:
+            return
+        self._called_connection_lost = True
+        try:
+            self._protocol.connection_lost(exc)
+        finally:
+            sock, self._sock = self._sock, None
+            if sock is not None:
+                # On a handle that is dead already, Python 3.8 fails here and never closes.
+                with contextlib.suppress(OSError):
+                    sock.close()
+            self._is_kept()
+
+    def __del__(self, _warn: Any = warnings.warn) -> None:
+        # Not asyncio's own, which on Python 3.8 and 3.9 calls close(): the loop may be closed.
+        if self._sock is not None:
+            _warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+            self._sock.close()

@@ -1,0 +1,228 @@
+"""How a datagram transport of ours reads: what waits, in order, whatever a receive fails of."""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter, thread_time
+from typing import Any
+
+from tribler_udp_fix._asyncio._budget import ErrorBudget
+from tribler_udp_fix._asyncio._counters import COUNTERS
+from tribler_udp_fix._asyncio._errors import (
+    CLASS_OF,
+    WSAEMSGSIZE,
+    ErrorClass,
+    classify,
+    number_of,
+)
+from tribler_udp_fix._asyncio._reporting import Reporting
+from tribler_udp_fix._asyncio._turns import DATAGRAMS, Turns
+
+# No UDP datagram is larger, so that asyncio's 256 KiB are not allocated to look for one.
+LARGEST_DATAGRAM = 65_535
+
+logger = logging.getLogger("tribler_udp_fix")
+
+
+class Receiving(Reporting):
+    """Reads without blocking until nothing waits, then has itself called when something does.
+
+    How to wait is the event loop's own way: ``_wait()`` of a subclass. Nothing of a datagram is
+    taken by waiting, so that a wait that is given up, or lost, loses nothing and no order.
+
+    ``heard`` and ``heard_bytes`` count what has been handed to the protocol.
+    """
+
+    heard = 0
+    heard_bytes = 0
+    # The wait that is under way, another one for each; None where waiting takes no future.
+    _read_fut: Any = None
+    _turns: Turns
+    _errors_a_second = 0
+    # From its first error on.
+    _error_budget: ErrorBudget | None = None
+    # The timer that ends a pause between errors.
+    _pause: Any = None
+    # Whether several datagrams came at once the last time, so that it is worth looking for more.
+    _looks = True
+    # What the last wait failed of, in the moment that it began.
+    _failed: BaseException | None = None
+    # Who looks for probes that are on their way; while there are none nothing is compared.
+    _probes: tuple[Any, ...] = ()
+
+    def _read_on(self) -> None:
+        """Read what waits, within this turn's share, and then wait for more.
+
+        However it ends, also when the protocol raises, or runs the loop in there: reading goes on.
+        """
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        sock = self._sock
+        if self._closing or self._gap is not None:
+            return
+        if sock.gettimeout() != 0:  # the program's own socket: it would keep the loop waiting
+            sock.setblocking(False)
+        # In the turns first: the protocol may raise, or run the loop in there.
+        turns = self._turns
+        until = turns.enter_to_read(self)
+        try:
+            if perf_counter() < until:  # else its share is still to come
+                self._read_all(sock, until)
+        finally:
+            turns.fresh = None
+
+    def _read_all(self, sock: Any, until: float) -> None:
+        room = min(self.max_size, LARGEST_DATAGRAM)
+        found = 0
+        # Processor time, which a busy machine does not stretch: since the first of a run of errors
+        # past the budget, and of all of them. It is asked for rarely: that is a system call.
+        run, worked = 0.0, 0.0
+        for _ in range(DATAGRAMS if self._fast else 1):
+            if self._closing or self._sock is not sock or perf_counter() >= until:
+                break
+            try:
+                if self._failed is not None:
+                    self._raise_failed()
+                data, address = sock.recvfrom(room)
+            except BlockingIOError:
+                self._looks = found > 1
+                if self._error_budget is not None:
+                    self._error_budget.end()
+                if self._rest():
+                    return
+                continue
+            except Exception as exc:  # whatever it is, it is reported
+                self._looks = True  # an error is followed by others
+                if not self._receive_failed(exc):
+                    return
+                if self._budget().is_spent(perf_counter()) and not run:
+                    run = thread_time()
+                continue
+            if run:
+                worked += thread_time() - run
+                run = 0.0
+            found += 1
+            if not self._probes or not any(each.takes(data) for each in self._probes):
+                self.heard += 1
+                self.heard_bytes += len(data)
+                self._protocol.datagram_received(data, address)
+            # Where datagrams come one by one, to look for another is a call for nothing.
+            if not self._looks and self._rest():
+                return
+        self._looks = True
+        self._turns.had_share(self)
+        if run:
+            worked += thread_time() - run
+        if worked and not self._closing and self._gap is None:
+            delay = self._budget().pause(worked, perf_counter())
+            if delay:
+                self._stop_reading()
+                self._pause = self._loop.call_later(delay, self._read_on)
+
+    def _budget(self) -> ErrorBudget:
+        if self._error_budget is None:
+            self._error_budget = ErrorBudget(self._errors_a_second)
+        return self._error_budget
+
+    def _raise_failed(self) -> None:
+        failed, self._failed = self._failed, None
+        assert failed is not None
+        raise failed
+
+    def _rest(self) -> bool:
+        """Wait for more; False where there is something already."""
+        if not self._wait():
+            return False
+        self._turns.rests(self)
+        return True
+
+    def deliver(self, data: bytes, address: Any) -> None:
+        """Have the protocol hear what was received in another way than by reading on."""
+        if self._closing or any(each.takes(data) for each in self._probes):
+            return
+        self.heard += 1
+        self.heard_bytes += len(data)
+        self._protocol.datagram_received(data, address)
+
+    def _receive_failed(self, exc: BaseException) -> bool:
+        """Handle what a receive failed of; whether to go on reading."""
+        if self._closing or self._gap is not None:
+            return False
+        if not isinstance(exc, OSError):  # no memory for the buffer, a loop that is being closed
+            self._stop_reading()
+            self._fatal_error(exc, "Fatal read error on datagram transport")
+            return False
+        number = number_of(exc)
+        error_class = CLASS_OF.get(number, ErrorClass.UNKNOWN)
+        if error_class is ErrorClass.UNBOUND and self._is_unbound():
+            self._stop_reading()
+            self._awaits_bind = True  # sendto() binds it
+            return False
+        if error_class is ErrorClass.DEAD or self._sock.fileno() == -1:
+            COUNTERS.error_number("receive", number)
+            self._stop_reading()
+            self._lose(exc)
+            return False
+        first = COUNTERS.error_number("receive", number, "receives_rearmed")
+        if error_class is ErrorClass.UNKNOWN and first:
+            logger.warning("%r: unknown receive error, receiving again: %s", self, exc)
+        if number == WSAEMSGSIZE:
+            COUNTERS.dropped("truncated")
+        if error_class is not ErrorClass.OURS:
+            self._report(exc, number)
+        return True
+
+    def _is_unbound(self) -> bool:
+        try:
+            self._sock.getsockname()
+        except OSError as exc:
+            return classify(exc) is ErrorClass.UNBOUND
+        return False
+
+    def _wait(self) -> bool:
+        """Have ``_read_on()`` called when something waits to be read; False where it does already.
+
+        What a wait fails of in the moment it begins is left in ``_failed``.
+        """
+        raise NotImplementedError
+
+    def _is_waiting(self) -> bool:
+        """Whether a wait is under way, as far as can be seen."""
+        raise NotImplementedError
+
+    def _stop_waiting(self) -> None:
+        """Give up the wait that is under way, if one is."""
+        raise NotImplementedError
+
+    def _stop_reading(self) -> None:
+        """Read no more, until somebody says so."""
+        self._turns.leave(self)
+        self._stop_waiting()
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+
+    @property
+    def reading(self) -> bool:
+        """Whether it waits for a datagram, or is sure to look for one without anybody's help.
+
+        So it is, too, while it pauses after too many errors, and while a socket that was never
+        bound waits for the first send. False without a socket, and when it is closing. Whether a
+        wait will ever end it cannot tell: that takes a probe.
+        """
+        if self._closing or self._gap is not None:
+            return False
+        expected = self._awaits_bind or self._pause is not None or self in self._turns
+        return expected or self._is_waiting()
+
+    def rearm(self) -> None:
+        """Read now, and wait anew: the wait that is under way may have been lost.
+
+        A lost wait (sleep and resume, a driver's reset) never ends, and nothing says so. Does
+        nothing while closing, and, as every method of a transport, belongs into the loop's thread.
+        """
+        if self._closing or self._gap is not None or self in self._turns:
+            return
+        self._stop_waiting()
+        self._turns.enter(self)

@@ -1,0 +1,79 @@
+"""The datagram transport of SelectorEventLoop, on every system."""
+
+from __future__ import annotations
+
+import math
+import selectors
+import socket
+from asyncio import selector_events
+from typing import Any
+
+from tribler_udp_fix._asyncio._datagram import DatagramTransport
+from tribler_udp_fix._asyncio._reporting import SocketAddress
+from tribler_udp_fix._asyncio._sending import header_size
+
+Stock: Any = selector_events._SelectorDatagramTransport  # type: ignore[attr-defined]
+
+# Of datagrams that come one by one, after how many to look whether there is another.
+_LOOK_AFTER = 8
+
+
+class SelectorTransport(DatagramTransport, Stock):  # type: ignore[misc]
+    """A datagram transport whose waits are readers and writers of the event loop."""
+
+    _header_size = header_size(Stock)
+    _sends_empty = _header_size > 0
+
+    _sock_fd: int
+    _lone = 0
+    _reads = False  # a reader is registered, as far as is known here
+
+    def _take(self, sock: socket.socket) -> None:
+        super()._take(sock)
+        self._sock_fd = sock.fileno()
+        self._loop._transports[self._sock_fd] = self
+
+    def suspend(self, limit: int, age: float = math.inf) -> None:
+        """As every transport's; the number of its socket is free for another one's."""
+        if self._loop._transports.get(self._sock_fd) is self:
+            del self._loop._transports[self._sock_fd]
+        super().suspend(limit, age)
+
+    def _read_ready(self) -> None:
+        self._read_on()
+
+    def _wait(self) -> bool:
+        if self._closing or self._gap is not None:
+            return False
+        self._lone += 1
+        if self._lone % _LOOK_AFTER == 0:
+            self._looks = True
+        if not self._reads:
+            self._reads = True
+            self._loop._add_reader(self._sock_fd, self._read_ready)
+        return True
+
+    def _is_waiting(self) -> bool:
+        try:
+            key = self._loop._selector.get_key(self._sock_fd)
+        except (KeyError, ValueError, RuntimeError):  # RuntimeError: the selector is closed
+            return False
+        return bool(key.events & selectors.EVENT_READ)
+
+    def _stop_waiting(self) -> None:
+        self._reads = False
+        self._loop._remove_reader(self._sock_fd)
+
+    def _wait_to_send(self, data: bytes, addr: SocketAddress) -> None:
+        self._put_back(data, addr)
+        self._full = True
+        self._loop._add_writer(self._sock_fd, self._sendto_ready)
+
+    def _sendto_ready(self) -> None:
+        self._stop_sending()
+        self._send_on()
+
+    def _stop_sending(self) -> None:
+        if self._full:
+            self._full = False
+            self._loop._remove_writer(self._sock_fd)

@@ -1,0 +1,106 @@
+"""A UDP socket with the options of another one: what follows it at its port is to be like it."""
+
+from __future__ import annotations
+
+import functools
+import socket
+import sys
+from typing import Any, Iterable, Tuple
+
+SocketOption = Tuple[int, int, int]  # level, name, value: as setsockopt() takes them
+
+# Linux answers with twice what was asked for, since its bookkeeping is in there too: socket(7).
+_DOUBLED = (
+    {(socket.SOL_SOCKET, socket.SO_RCVBUF), (socket.SOL_SOCKET, socket.SO_SNDBUF)}
+    if sys.platform.startswith("linux")
+    else frozenset()
+)
+
+# What a program may have set on its endpoint's socket, where the system has it.
+_NAMES = {
+    "SOL_SOCKET": (
+        "SO_RCVBUF",
+        "SO_SNDBUF",
+        "SO_BROADCAST",
+        "SO_EXCLUSIVEADDRUSE",
+        "SO_DONTROUTE",
+        "SO_PRIORITY",
+        "SO_REUSEADDR",
+        "SO_REUSEPORT",
+    ),
+    "IPPROTO_IP": (
+        "IP_TTL",
+        "IP_TOS",
+        "IP_MULTICAST_IF",
+        "IP_MULTICAST_LOOP",
+        "IP_MULTICAST_TTL",
+    ),
+    "IPPROTO_IPV6": (
+        "IPV6_V6ONLY",
+        "IPV6_TCLASS",
+        "IPV6_UNICAST_HOPS",
+        "IPV6_MULTICAST_HOPS",
+        "IPV6_MULTICAST_IF",
+        "IPV6_MULTICAST_LOOP",
+    ),
+}
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """The family of a numeric *host*."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def new_socket(
+    family: int, options: Iterable[SocketOption], kind: int = socket.SOCK_DGRAM, proto: int = 0
+) -> socket.socket:
+    """A non-blocking UDP socket with these *options*, not bound yet.
+
+    It is all that can be done before an old socket is closed. Raises OSError, and leaves none then.
+    """
+    sock = socket.socket(family, kind, proto)
+    try:
+        sock.setblocking(False)
+        for level, name, value in options:
+            sock.setsockopt(level, name, value)
+    except BaseException:  # an interrupt, too, must leave no socket behind
+        sock.close()
+        raise
+    return sock
+
+
+def open_options(sock: Any) -> list[SocketOption]:
+    """The options of *sock* that differ from those of a new socket, to be set on its successor.
+
+    *sock* is a UDP socket, or asyncio's TransportSocket of one. Multicast groups cannot be asked
+    for and are not among them. Raises OSError where *sock* is closed.
+    """
+    sock.getsockname()  # raises where every option below would look like one the system lacks
+    differing: list[SocketOption] = []
+    for level, name, usual in _of_a_new_one(sock.family):
+        value = _value(sock, level, name)
+        if value is not None and value != usual:
+            differing.append((level, name, value))
+    return differing
+
+
+@functools.lru_cache(maxsize=None)
+def _of_a_new_one(family: int) -> tuple[tuple[int, int, int | None], ...]:
+    """Level, name and value of every option of a new socket."""
+    with socket.socket(family, socket.SOCK_DGRAM) as new:
+        known = [
+            (getattr(socket, level), getattr(socket, name))
+            for level, names in _NAMES.items()
+            for name in names
+            if hasattr(socket, name)
+        ]
+        return tuple([(level, name, _value(new, level, name)) for level, name in known])
+
+
+def _value(sock: Any, level: int, name: int) -> int | None:
+    """The value of an option as setsockopt() takes it; None where *sock* has no such option."""
+    try:
+        value: int = sock.getsockopt(level, name)
+    except OSError:
+        return None
+    return value // 2 if (level, name) in _DOUBLED else value

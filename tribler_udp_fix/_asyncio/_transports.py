@@ -1,0 +1,244 @@
+"""The factories of datagram transports, replaced: each makes one of ours instead of asyncio's.
+
+One method of each kind of event loop makes every datagram transport. What it needs to look like is
+here as well, for both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextvars
+import functools
+import logging
+import socket
+import sys
+from asyncio import base_events, selector_events, transports
+from typing import Any, Callable
+
+from tribler_udp_fix._asyncio._datagram import DatagramTransport, Maker
+from tribler_udp_fix._asyncio._icmp_errors import prevent_icmp_errors
+from tribler_udp_fix._asyncio._selector_transport import SelectorTransport
+from tribler_udp_fix._patching._patches import OneOf, Patch, Repair, Shape
+from tribler_udp_fix._settings import Settings
+
+# The class as it was when this was imported: a program may put a subclass in its place.
+_Socket = socket.socket
+
+logger = logging.getLogger("tribler_udp_fix")
+
+made: list[Callable[[DatagramTransport], object]] = []
+"""Called with each new transport of ours, on its event loop."""
+
+_FlowControl: Any = transports._FlowControlMixin
+_SelectorLoop: Any = selector_events.BaseSelectorEventLoop
+_SelectorBase: Any = selector_events._SelectorTransport  # type: ignore[attr-defined]
+_SelectorStock: Any = selector_events._SelectorDatagramTransport  # type: ignore[attr-defined]
+
+FACTORY = ["self", "sock", "protocol", "address", "waiter", "extra"]
+FLOW_CONTROL = (
+    Shape(_FlowControl, "_maybe_pause_protocol", ["self"], ["get_write_buffer_size"]),
+    Shape(_FlowControl, "_maybe_resume_protocol", ["self"], ["get_write_buffer_size"]),
+)
+
+_ENDPOINT = [
+    "self",
+    "protocol_factory",
+    "local_addr",
+    "remote_addr",
+    "family",
+    "proto",
+    "flags",
+    "reuse_port",
+    "allow_broadcast",
+    "sock",
+]
+
+
+def factory_patch(loop: Any, cls: Any, settings: Callable[[], Settings]) -> Patch:
+    """Have the *loop* class make its datagram transports of the class *cls*."""
+
+    def make(
+        wrapped: Callable[..., Any], loop: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        current = settings()
+        bound = dict(zip(FACTORY[1:], args), **kwargs)
+        sock: socket.socket = bound["sock"]
+        if not issubclass(type(sock), _Socket):  # it only looks like one, as in asyncio's own tests
+            return wrapped(*args, **kwargs)
+        if current.prevent_icmp_errors:
+            prevent_icmp_errors(sock)
+        transport = cls(
+            loop,
+            sock,
+            bound["protocol"],
+            current.error_budget,
+            current.fast_path,
+            bound.get("address"),
+            bound.get("waiter"),
+            bound.get("extra"),
+        )
+        transport.maker = _maker.get()
+        for tell in list(made):
+            try:
+                tell(transport)
+            except Exception:  # a watchdog's fault must not be the program's
+                logger.exception("%r was made, and is not watched", transport)
+        return transport
+
+    return Patch(loop, "_make_datagram_transport", make)
+
+
+def selector_repair(settings: Callable[[], Settings]) -> Repair:
+    """SelectorEventLoop's datagram transports, on every system."""
+    shapes = (
+        Shape(_SelectorLoop, "_make_datagram_transport", FACTORY, ["_SelectorDatagramTransport"]),
+        Shape(
+            _SelectorStock,
+            "__init__",
+            ["self", "loop", "sock", "protocol", "address", "waiter", "extra"],
+            ["_add_reader", "_address", "_read_ready", "connection_made"],
+        ),
+        OneOf(
+            (
+                Shape(_SelectorBase, "__init__", _BASE, _BASE_MENTIONS),
+                Shape(_SelectorBase, "__init__", [*_BASE, "context"], _BASE_MENTIONS),  # 3.15
+            )
+        ),
+        Shape(_SelectorStock, "sendto", ["self", "data", "addr"], ["_buffer", "_fatal_error"]),
+        Shape(_SelectorBase, "_fatal_error", ["self", "exc", "message"], ["_force_close"]),
+        *FLOW_CONTROL,
+    )
+    how = "datagram transports of SelectorEventLoop are made as SelectorTransport"
+    patch = factory_patch(_SelectorLoop, SelectorTransport, settings)
+    return Repair(how, ("selector",), shapes, (patch,))
+
+
+_BASE = ["self", "loop", "sock", "protocol", "extra", "server"]
+_BASE_MENTIONS = ["_sock_fd", "_transports", "_buffer"]
+
+
+def ownership_repair() -> Repair:
+    """Sockets that a program makes itself are told from those that asyncio makes for it."""
+
+    def create(
+        wrapped: Callable[..., Any], _loop: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        return _create(wrapped, args, kwargs)
+
+    base: Any = base_events.BaseEventLoop
+    name = "create_datagram_endpoint"
+    mentions = ["_make_datagram_transport"]
+    before_3_11 = [*_ENDPOINT[:7], "reuse_address", *_ENDPOINT[7:]]
+    shapes = (
+        OneOf(
+            (
+                Shape(base, name, before_3_11, mentions, coroutine=True),
+                Shape(base, name, _ENDPOINT, mentions, coroutine=True),
+            )
+        ),
+    )
+    return Repair(
+        "sockets of the program's own are known", (), shapes, (Patch(base, name, create),)
+    )
+
+
+async def _create(wrapped: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    maker = _maker.set(Maker.ASYNCIO if kwargs.get("sock") is None else Maker.PROGRAM)
+    try:
+        return await wrapped(*args, **kwargs)
+    finally:
+        _maker.reset(maker)
+
+
+# Of the socket for which the factory is called. Where create_datagram_endpoint() is not known, or
+# is not what calls it, nobody knows.
+_maker = contextvars.ContextVar("maker", default=Maker.UNKNOWN)
+
+
+def is_ours_to_adopt(transport: Any) -> bool:
+    """Whether ``adopt()`` makes one of ours of it, if it is open."""
+    if sys.platform == "win32":
+        from tribler_udp_fix._asyncio import _proactor_transport
+
+        if type(transport) is _proactor_transport.Stock:
+            return True
+    return isinstance(transport, DatagramTransport) or type(transport) is _SelectorStock
+
+
+def adopt(transport: Any, settings: Settings) -> DatagramTransport | None:
+    """Make one of ours of asyncio's own datagram *transport*, in place; None where it is not one.
+
+    It stays the same object, and goes on where it was. A subclass, or another library's transport,
+    is left alone.
+    """
+    if isinstance(transport, DatagramTransport):
+        return transport
+    if type(transport) is _SelectorStock:
+        return _turn_into(transport, SelectorTransport, settings)
+    if sys.platform == "win32":
+        from tribler_udp_fix._asyncio import _proactor_transport
+
+        if type(transport) is _proactor_transport.Stock:
+            return _turn_into(transport, _proactor_transport.ProactorTransport, settings)
+    return None
+
+
+def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTransport | None:
+    if transport.is_closing():
+        return None
+    reads = getattr(transport, "_read_fut", None)
+    if reads is not None:  # it may have received something already
+        reads.remove_done_callback(transport._loop_reading)
+    writes = getattr(transport, "_write_fut", None)
+    if writes is not None:
+        writes.remove_done_callback(transport._loop_writing)
+        transport._write_fut = None
+    elif transport._buffer and cls is SelectorTransport:
+        transport._loop._remove_writer(transport._sock_fd)
+    transport._read_fut = None
+    queued = [tuple(entry)[:2] for entry in transport._buffer]
+    transport.__class__ = cls
+    ours: DatagramTransport = transport
+    ours._set_up(transport._loop, settings.error_budget, settings.fast_path)
+    ours._take(transport._sock)
+    ours.maker = Maker.UNKNOWN
+    ours._begun = True
+    ours._buffer = collections.deque(queued)
+    ours._buffer_size = sum(len(data) + ours._header_size for data, _ in queued)
+    if writes is not None:
+        writes.add_done_callback(functools.partial(_sent, ours))
+    # One that has stopped to read is left so, for whoever watches it to see.
+    if reads is not None:
+        _take_over(ours, reads)
+        ours._turns.enter(ours)
+    elif ours._is_waiting():
+        ours._stop_waiting()
+        ours._wait()
+    if queued:
+        transport._loop.call_soon(ours._send_on_later)
+    return ours
+
+
+def _sent(transport: Any, send: asyncio.Future[Any]) -> None:
+    """Tell of a send of asyncio's own that was under way when *transport* became one of ours."""
+    exc = None if send.cancelled() else send.exception()
+    if isinstance(exc, OSError) and not transport.is_closing():
+        transport._send_failed(exc)
+
+
+def _take_over(transport: Any, receive: Any) -> None:
+    """Deliver what asyncio's own pending *receive* has got, and cancel it."""
+
+    def deliver(done: asyncio.Future[Any]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            received = done.result()
+            if transport._address is not None:  # a connected socket's receive says no address
+                received = received, transport._address
+            if received[1] is not None:
+                transport.deliver(*received)
+
+    ov = receive._ov
+    receive.add_done_callback(deliver)
+    if ov is not None and ov.pending:
+        receive.cancel()
