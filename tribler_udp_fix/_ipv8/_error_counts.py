@@ -20,6 +20,12 @@ def count_error(endpoint: Any, exc: Any) -> None:
         counts[number] = counts.get(number, 0) + 1
 
 
+def total(number: int) -> int:
+    """How many errors of this *number* the endpoints that there are were told of."""
+    with _lock:
+        return sum(counts.get(number, 0) for counts in _errors.values())
+
+
 def errors_of(endpoint: Any) -> dict[int, int]:
     """How many errors of each number *endpoint* was told of while the repairs were on.
 

@@ -9,6 +9,7 @@ DISPATCHER = "ipv8.messaging.interfaces.dispatcher.endpoint"
 STATISTICS = "ipv8.messaging.interfaces.statistics_endpoint"
 TUNNEL = "ipv8.messaging.anonymization.endpoint"
 RUST = "ipv8_rust_tunnels.endpoint"
+LAN_ADDRESSES = "ipv8.messaging.interfaces.lan_addresses.interfaces"
 # It puts __main__ in its own place in sys.modules where that has a global IPv8: what is there is
 # then another class, and is left alone.
 SERVICE = "ipv8_service"

@@ -29,10 +29,13 @@ class _Send(NamedTuple):
     method: str
     address: Any
     packet: bytes
+    at: float
 
 
 class RustGap:
-    """Keeps what is sent while a Rust endpoint has no socket, up to *limit* datagrams, in order.
+    """Keeps what is sent while a Rust endpoint has no socket, in order.
+
+    *limits* are how many datagrams, the newest, and for how many seconds each.
 
     An endpoint whose ``rust_ep`` this is still counts as open. Circuits and the like can be added
     and removed meanwhile: IPv8's own dicts hold them, and the next Rust object is told of them.
@@ -42,7 +45,9 @@ class RustGap:
     somebody may have kept a reference, such as the thread in which the owner closes the endpoint.
     """
 
-    def __init__(self, endpoint: Any, address: Any, limit: int, socks5: dict[int, int]) -> None:
+    def __init__(
+        self, endpoint: Any, address: Any, limits: tuple[int, float], socks5: dict[int, int]
+    ) -> None:
         self.address = address
         self.since = time.perf_counter()
         self.socks5 = socks5
@@ -51,7 +56,7 @@ class RustGap:
         self.successor: Any = None
         self._endpoint = endpoint
         self._old = endpoint.rust_ep
-        self._limit = limit
+        self._limit, self._age = limits
         self._queue: collections.deque[_Send] = collections.deque()
         self._handed_over = False
         # The owner's close() comes on a thread of its own.
@@ -64,12 +69,12 @@ class RustGap:
         return type(self._old)(f"[{host}]" if ":" in host else host, port)
 
     def send(self, address: Any, packet: bytes) -> None:
-        """Queue a datagram; one that does not fit is counted as dropped."""
-        self._send(_Send("send", address, packet))
+        """Queue a datagram; the oldest makes way where it does not fit, and is counted."""
+        self._send(_Send("send", address, packet, time.perf_counter()))
 
     def send_cell(self, address: Any, packet: bytes) -> None:
-        """Queue a cell, which the next Rust object encrypts; one that does not fit is counted."""
-        self._send(_Send("send_cell", address, packet))
+        """Queue a cell, which the next Rust object encrypts; it may make the oldest give way."""
+        self._send(_Send("send_cell", address, packet, time.perf_counter()))
 
     def is_open(self) -> bool:
         """Whether the endpoint's owner has it open."""
@@ -142,6 +147,9 @@ class RustGap:
                     self._handed_over = True
                     return sent
                 queued = self._queue.popleft()
+            if time.perf_counter() - queued.at > self._age:
+                self.lose("waited too long for a socket")
+                continue
             before = self._sent()
             try:
                 getattr(self.successor, queued.method)(queued.address, queued.packet)
@@ -171,10 +179,11 @@ class RustGap:
                 getattr(self.successor, entry.method)(entry.address, entry.packet)
             elif self.closing:
                 COUNTERS.dropped("sent after close")
-            elif len(self._queue) < self._limit:
-                self._queue.append(entry)
             else:
-                self.lose("sent while rebinding, and the queue was full")
+                self._queue.append(entry)
+                if len(self._queue) > self._limit:
+                    self._queue.popleft()
+                    self.lose("sent while rebinding, and the queue was full")
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(type(self._old), name):

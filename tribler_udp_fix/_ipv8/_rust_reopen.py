@@ -20,12 +20,14 @@ import time
 from typing import Any, Callable
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
+from tribler_udp_fix._asyncio._one_at_a_time import one_at_a_time
+from tribler_udp_fix._asyncio._ports import PortChange
 from tribler_udp_fix._asyncio._rebound import EndpointGone, Rebound
+from tribler_udp_fix._asyncio._sockets import family_of
 from tribler_udp_fix._ipv8._binding import bound_socket
-from tribler_udp_fix._ipv8._rebind import forget_lan_addresses
+from tribler_udp_fix._ipv8._lan import forget_lan_addresses
 from tribler_udp_fix._ipv8._rust_gap import RustGap
 from tribler_udp_fix._ipv8._rust_state import Memory, restore_routing, restore_settings, survived
-from tribler_udp_fix._ipv8._turns import one_at_a_time
 from tribler_udp_fix._settings import Settings
 
 logger = logging.getLogger("tribler_udp_fix")
@@ -58,6 +60,7 @@ class Reopener:
         self._memory = Memory.of(endpoint)
         self._gap: RustGap | None = None  # the last there was
         self._lost_before = 0
+        self.ports = PortChange(settings.port_failures)
 
     @property
     def lost(self) -> int:
@@ -67,11 +70,11 @@ class Reopener:
     async def reopen(self, is_wanted: Callable[[], bool], address: Any) -> Rebound:
         """Give the endpoint another Rust object, bound to *address*, and restore what it was told.
 
-        *address* is where it was last bound, None where it never was. Raises OSError when its port,
-        or with ``allow_port_change`` every port, cannot be bound: the endpoint then goes on without
-        a socket, its sends queueing, until a later call succeeds. Raises EndpointGone when its
-        owner closes it, and where *is_wanted* says that he has. One that gets a new object from
-        another watchdog, while this waits for its turn, keeps that.
+        *address* is where it was last bound, or belongs now; None where it never was. Raises
+        OSError when its port cannot be bound, and ``ports`` takes no other one: the endpoint then
+        goes on without a socket, its sends queueing, until a later call succeeds. Raises
+        EndpointGone when its owner closes it, and where *is_wanted* says that he has. One that gets
+        a new object from another watchdog, while this waits for its turn, keeps that.
         """
         old = self._endpoint.rust_ep
         async with one_at_a_time(self._endpoint), one_at_a_time(asyncio.get_running_loop()):
@@ -84,14 +87,20 @@ class Reopener:
                 if address is None:
                     raise OSError(errno.EBADF, "the Rust endpoint never had an address")
                 gap = await self._close(address)
+            elif address is not None:
+                gap.address = address
             return await self._open(gap)
+
+    def leave(self) -> None:
+        """Forget what the endpoint was told, and leave it as it is."""
+        self._memory.release()
 
     def abandon(self) -> None:
         """Close an endpoint that is left without a socket, and forget what it was told."""
         gap = self._endpoint.rust_ep
         if isinstance(gap, RustGap):
             gap.close()
-        self._memory.release()
+        self.leave()
 
     async def _close(self, address: Any) -> RustGap:
         """Put the stand-in in the Rust object's place, and close the old one for good."""
@@ -104,7 +113,9 @@ class Reopener:
         with survived("read a Rust endpoint's statistics", logging.DEBUG):
             endpoint.update_stats()
         old = endpoint.rust_ep
-        gap = RustGap(endpoint, address, self._settings.gap_queue, self._memory.socks5)
+        settings = self._settings
+        limits = settings.gap_queue, settings.gap_queue_age
+        gap = RustGap(endpoint, address, limits, self._memory.socks5)
         self._lost_before, self._gap = self.lost, gap
         if not await _in_thread(lambda: old.close(1), CLOSE_TIMEOUT):
             COUNTERS.add("transports that did not close in time")
@@ -128,6 +139,7 @@ class Reopener:
             gap.disown()
             _start_thread(lambda: rust_object.close(1))
             raise
+        self.ports.bound()
         moved = port != old_port
         if moved:
             forget_lan_addresses(endpoint, old_port)
@@ -136,11 +148,11 @@ class Reopener:
     async def _free_port(self, gap: RustGap) -> int:
         """The old port, once it is free; 0 where another one is allowed and this one is taken."""
         host, port = gap.address[:2]
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        family = family_of(host)
         try:
             await _until_bindable(lambda: bound_socket(family, host, port, ()).close())
-        except OSError:
-            if not self._settings.allow_port_change:
+        except OSError as exc:
+            if not self.ports.failed(exc):
                 raise
             return 0
         return int(port)
