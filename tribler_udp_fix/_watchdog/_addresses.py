@@ -43,8 +43,8 @@ class AddressWatch:
         self,
         look: Callable[[], Addresses] = source_addresses,
         clock: Callable[[], float] = time.monotonic,
-        interval: float = 2.0,
-        settle: float = 2.0,
+        interval: float = 1.0,
+        settle: float = 1.0,
     ) -> None:
         self._look = look
         self._clock = clock
@@ -52,6 +52,10 @@ class AddressWatch:
         self._settle = settle
         self._known = self._seen = look()
         self._looked = self._since = clock()
+
+    def look_soon(self) -> None:
+        """Look when asked the next time, however soon that is."""
+        self._looked = float("-inf")
 
     def changed(self) -> str:
         """What has changed, in words, since the last time that this was not ""."""

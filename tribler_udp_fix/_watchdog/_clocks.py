@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
-from typing import Callable
+from typing import Any, Callable
 
 JUMP = 2.0  # seconds; a clock that is set to the right time moves in smaller steps
 
@@ -21,12 +22,19 @@ def _awake() -> Callable[[], float]:
 
 if sys.platform == "win32":
 
-    def _unbiased_interrupt_time() -> Callable[[], float]:
-        # time.monotonic() goes on during sleep on Windows: GetTickCount64() is "biased".
+    @functools.lru_cache(maxsize=None)  # each WinDLL makes classes, of which something stays
+    def _query() -> Any:
         import ctypes
 
         query = ctypes.WinDLL("kernel32").QueryUnbiasedInterruptTime
         query.argtypes = [ctypes.POINTER(ctypes.c_uint64)]
+        return query
+
+    def _unbiased_interrupt_time() -> Callable[[], float]:
+        # time.monotonic() goes on during sleep on Windows: GetTickCount64() is "biased".
+        import ctypes
+
+        query = _query()
         ticks = ctypes.c_uint64()
 
         def awake() -> float:

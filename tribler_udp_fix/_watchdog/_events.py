@@ -26,6 +26,10 @@ class EventKind(enum.Enum):
     REBOUND = "rebound"  # an endpoint has a new socket, and has heard through it
     PORT_CHANGED = "port changed"  # and it is bound to another port than before
     REBIND_FAILED = "rebind failed"  # its port could not be bound, or the new socket heard nothing
+    CANNOT_SEND = "cannot send"  # every send of an endpoint fails, for some seconds now
+    SENDS_AGAIN = "sends again"
+    NO_PEER = "no peer"  # an endpoint hears its probes, and nobody else
+    PEER_HEARD = "peer heard"  # again
     WAKEUP_RENEWED = "wake-up renewed"  # the event loop has a new pair of wake-up sockets
     RESUMED = "resumed"  # the clock jumped: the machine slept
     ADDRESSES = "addresses"  # the machine has other addresses

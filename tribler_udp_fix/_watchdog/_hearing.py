@@ -16,6 +16,8 @@ class Hearing:
     def __init__(self, counter: Callable[[], int], now: float) -> None:
         self.at = now  # by the loop's clock, in seconds; the beginning counts as heard
         self.last: float | None = None  # by time.time(), None where nothing has been heard yet
+        self.peer_at = now  # the same of traffic alone, to which no probe counts
+        self.peer_last: float | None = None
         self._counter = counter
         self._count = counter()
 
@@ -25,6 +27,7 @@ class Hearing:
         if self._count <= before:  # less: reset_byte_counters(); what came since is missed once
             return False
         self.heard(now)
+        self.peer_at, self.peer_last = now, self.last
         return True
 
     def heard(self, now: float) -> None:

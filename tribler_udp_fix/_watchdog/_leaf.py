@@ -4,16 +4,37 @@ from __future__ import annotations
 
 from typing import Any, Callable, Protocol
 
-from tribler_udp_fix._asyncio._reader import Reading
 from tribler_udp_fix._asyncio._rebound import Rebound
+from tribler_udp_fix._asyncio._reporting import Failing
+from tribler_udp_fix._watchdog._probe import Prober, ProbeSender
 
 
 class Leaf(Protocol):
     """One endpoint with a socket of its own."""
 
     endpoint: Any
-    rebinds: bool
-    """Whether ``rebind()`` is to be called at all."""
+    """What its owner knows it as: an endpoint of IPv8's, or a transport."""
+
+    ends: bool
+    """Whether one that its owner has closed will never be opened again."""
+
+    has_peers: bool
+    """Whether somebody is sure to send to it before long, as to an endpoint of IPv8's."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it hears one peer alone, so that no probe reaches it."""
+
+    @property
+    def kind(self) -> str:
+        """What it is, in a word: the class of the endpoint, or of the transport's protocol."""
+
+    @property
+    def rebinds(self) -> bool:
+        """Whether ``rebind()`` is to be called at all."""
+
+    def why_not(self) -> str:
+        """Why it is not given another socket, or ""."""
 
     def is_open(self) -> bool:
         """Whether its owner has it open."""
@@ -21,17 +42,57 @@ class Leaf(Protocol):
     def is_bound(self) -> bool:
         """Whether it has a socket that nobody has given up, be it deaf."""
 
-    def address(self) -> Any:
-        """The address that it is bound to; raises OSError on a dead handle."""
+    def address(self, asking: bool = True) -> Any:
+        """The address that it is bound to, or shall be; raises OSError on a dead handle.
+
+        Without *asking* the system again, which is a system call, where its socket is the same.
+        """
+
+    def configured(self) -> Any:
+        """The host and the port that its owner asked for, as far as that is known; or None."""
 
     def heard(self) -> int:
+        """A number that grows with what has reached its callback, and with nothing else."""
+
+    def heard_bytes(self) -> int:
         """The bytes that have reached its callback."""
 
-    def transport(self) -> Any:
-        """What holds its socket: another object for each socket, but not another ``id()``."""
+    def socket(self) -> Any:
+        """Its socket: another object for each, but not another ``id()``."""
 
-    def reading(self) -> Reading:
-        """What can be seen of its read."""
+    def reading(self) -> bool:
+        """False where it can be seen that nothing reads: the reader has died."""
+
+    def errors(self) -> dict[int, int]:
+        """How many errors of each number it was told of; see ``errors_of()``."""
+
+    def obstacle(self) -> str:
+        """Why it cannot be bound where it is, in words; "" where it can.
+
+        Of one that has its socket only the address is tried, for its port is its own.
+        """
+
+    @property
+    def interface(self) -> str:
+        """The interface, by its name, whose addresses it follows; "" for none."""
+
+    def is_elsewhere(self) -> bool:
+        """Whether its socket is not where its interface is now: it has another address."""
+
+    def failing(self) -> Failing | None:
+        """Since when every send has failed, how many did, and why; None where one left.
+
+        Only of what no peer can be to blame for: the network, the firewall, the system.
+        """
+
+    def is_fine(self, sock: Any) -> bool:
+        """Whether it is open, *sock* is its socket, and it reads; asked twice a second."""
+
+    def is_undisturbed(self) -> bool:
+        """Whether nothing at all has happened since it was fine, as far as that costs nothing."""
+
+    def is_gone(self) -> bool:
+        """Whether its socket was closed under its owner."""
 
     def rearm(self) -> bool:
         """Make it read again in place; whether there was anything to do."""
@@ -43,8 +104,20 @@ class Leaf(Protocol):
         queueing, until a later call succeeds. Raises EndpointGone when its owner closes it.
         """
 
+    def prober(self, sender: ProbeSender, answered: Callable[[], None]) -> Prober:
+        """What makes its probes, and calls *answered* when one of them was heard."""
+
+    def hears_again(self) -> None:
+        """It hears, or sends, as it could not for a while: its peers may have gone meanwhile."""
+
+    def has_moved(self) -> None:
+        """The machine has other addresses, or it has another port that its owner chose."""
+
+    def address_has_gone(self, host: str) -> None:
+        """The machine has the address *host* no more, be it this one's or not."""
+
     def attach(self, lost: Callable[[], None]) -> None:
-        """Call *lost* when its transport says good-bye, where it has one that does."""
+        """Call *lost* when its socket has died, where it has one that can be seen to."""
 
     def detach(self) -> None:
         """Leave no trace. Nobody will rebind it any more: without a socket it is closed."""

@@ -22,9 +22,12 @@ import collections
 import enum
 from typing import Callable, NamedTuple
 
+from tribler_udp_fix._settings import Settings
+
 HOUR = 3600.0
 REBIND_TIMEOUT = 6.0  # seconds for closing one socket and binding the next, both bounded
 FIRST_DELAY = 1.0  # seconds, of the back-off's second try; the first is at once
+WAITING_DELAY = 2.0  # seconds between two looks whether an address or a port is there
 
 
 class State(enum.Enum):
@@ -56,6 +59,8 @@ class Input(enum.Enum):
     ASKED = "asked for"
     REBOUND = "rebound"
     FAILED = "rebind failed"
+    MUTE = "every send fails"  # by no firewall's doing: another socket may be able to
+    UNBINDABLE = "cannot be bound"  # now: its address, or its port, is not to be had
     FOUND = "socket found"  # the old one, which was not closed, or one of another watchdog's
     CLOSED = "endpoint closed"
 
@@ -112,6 +117,14 @@ TABLE: tuple[Row, ...] = (
     Row(_WATCHING, (_I.DISARMED,), _W.ALWAYS, _S.REARMING, _A.REARM),
     Row((*_WATCHING, _S.REARMING), (_I.LOST,), _W.MAY_REBIND, _S.REBINDING, _A.REBIND),
     Row((*_WATCHING, _S.REARMING, _S.REBINDING), (_I.LOST,), _W.ALWAYS, _S.BACKING_OFF, _A.WAIT),
+    # Its address has gone, or its port: what it has is kept, and it is looked for again and again.
+    Row(
+        (*_WATCHING, _S.REARMING, _S.REBINDING, _S.BACKING_OFF),
+        (_I.UNBINDABLE,),
+        _W.ALWAYS,
+        _S.BACKING_OFF,
+        _A.WAIT,
+    ),
     # Re-arming was not enough.
     Row((_S.REARMING,), (_I.MISSED,), _W.MAY_REBIND, _S.REBINDING, _A.REBIND),
     Row((_S.REARMING,), (_I.MISSED,), _W.ALWAYS, _S.BACKING_OFF, _A.WAIT),
@@ -130,6 +143,8 @@ TABLE: tuple[Row, ...] = (
     Row((_S.BACKING_OFF,), (_I.TIME, *_ALERTS), _W.BOUND, _S.REARMING, _A.REARM),
     Row((_S.BACKING_OFF,), (_I.TIME, *_ALERTS), _W.MAY_REBIND, _S.REBINDING, _A.REBIND),
     Row((_S.BACKING_OFF,), (_I.TIME,), _W.ALWAYS, _S.BACKING_OFF, _A.WAIT),
+    # It hears, and yet a socket through which nothing leaves is worth another one.
+    Row(_WATCHING, (_I.MUTE,), _W.MAY_REBIND, _S.REBINDING, _A.REBIND),
     # By the calendar, or by hand.
     Row((_S.HEALTHY,), (_I.AGED,), _W.MAY_REBIND, _S.REBINDING, _A.REBIND),
     Row((_S.HEALTHY,), (_I.AGED,), _W.ALWAYS, _S.QUIET, _A.PROBE),
@@ -178,6 +193,7 @@ class Policy:
         self._random = random
         self._alert = False
         self._unsent = False
+        self._waits = False
         self._retries = 0
         self._rebinds: collections.deque[float] = collections.deque()
         self._asked: collections.deque[float] = collections.deque()
@@ -214,6 +230,7 @@ class Policy:
 
     def _note(self, event: Input) -> None:
         self._unsent = event is Input.UNSENT
+        self._waits = event is Input.UNBINDABLE
         if event is Input.MISSED:
             self.misses += 1
         elif event is Input.REBOUND:
@@ -226,13 +243,17 @@ class Policy:
             self.misses = 0
 
     def _row(self, event: Input, now: float) -> Row | None:
-        holds: dict[When, Callable[[], bool]] = {
-            When.ALWAYS: lambda: True,
-            When.ENOUGH: lambda: self.misses >= (1 if self._alert else self.limits.probe_misses),
-            When.MAY_REBIND: lambda: self.may_rebind(now, event is Input.ASKED),
-            When.BOUND: lambda: self.bound,
-        }
-        return next((row for row in _INDEX.get((self.state, event), ()) if holds[row.when]()), None)
+        for row in _INDEX.get((self.state, event), ()):
+            if row.when is When.ALWAYS or self._holds(row.when, event, now):
+                return row
+        return None
+
+    def _holds(self, when: When, event: Input, now: float) -> bool:
+        if when is When.ENOUGH:
+            return self.misses >= (1 if self._alert else self.limits.probe_misses)
+        if when is When.MAY_REBIND:
+            return self.may_rebind(now, event is Input.ASKED)
+        return self.bound
 
     def _enter(self, row: Row, event: Input, now: float) -> None:
         if row.then is State.HEALTHY:
@@ -246,7 +267,7 @@ class Policy:
             self.bound = False
         self.state = row.then
         self.deadline = now + self._delay(row.action)
-        if row.then is State.BACKING_OFF:
+        if row.then is State.BACKING_OFF and not self._waits:
             self._retries += 1
 
     def _delay(self, action: Action) -> float:
@@ -257,9 +278,24 @@ class Policy:
         if self.state is State.HEALTHY or (self.state is State.UNKNOWN and self._unsent):
             return limits.probe_after * shorter
         if self.state is State.BACKING_OFF:
+            if self._waits:
+                return min(WAITING_DELAY, limits.retry_cap) * shorter
             if self._retries == 0:
                 return 0.0
             # Bounded before it is raised: 2.0 ** 1024 is an OverflowError, years from now.
             doubled = FIRST_DELAY * 2.0 ** min(self._retries - 1, 30)
             return min(doubled, limits.retry_cap) * shorter
         return limits.probe_timeout
+
+
+def limits_of(settings: Settings, rebinds: bool) -> Limits:
+    """What the *settings* allow an endpoint that *rebinds*, or does not."""
+    return Limits(
+        settings.probe_after,
+        settings.probe_timeout,
+        settings.probe_misses,
+        settings.jitter,
+        settings.rebinds_per_hour,
+        settings.retry_cap,
+        rebinds,
+    )

@@ -39,7 +39,7 @@ class Rebound:
         elif action is Action.REBIND:
             self._fail()
             self._event = None
-        elif state is State.BACKING_OFF and event is not Input.UNSENT:
+        elif state is State.BACKING_OFF and event not in (Input.UNSENT, Input.UNBINDABLE):
             self._fail()
 
     def give_up(self) -> None:

@@ -11,10 +11,12 @@ from tribler_udp_fix._asyncio._wakeup import renew_wakeup, wakeup_fault
 from tribler_udp_fix._watchdog._addresses import AddressWatch
 from tribler_udp_fix._watchdog._clocks import SleepClock
 from tribler_udp_fix._watchdog._events import EventKind, logger
+from tribler_udp_fix._watchdog._notices import notices
 from tribler_udp_fix._watchdog._policy import Input
 from tribler_udp_fix._watchdog._probe import ProbeSender
 
 WAKEUP_PAUSE = 5.0  # seconds between two new pairs of wake-up sockets
+RESUME_PAUSE = 5.0  # seconds, in which the clocks and the system tell of the same resume
 LATE = 0.02  # seconds; ticks that are later than this are remembered
 REMEMBERED = 100  # late ticks
 
@@ -31,6 +33,9 @@ class Member(Protocol):
     def tell(self, kind: EventKind, cause: str, alarm: Input | None) -> None:
         """Something happened to the loop or the machine, which may be an *alarm* to endpoints."""
 
+    def tell_address(self, address: str, there: bool) -> None:
+        """The machine has this *address* now, or has it no more."""
+
 
 class Surroundings:
     """One for each event loop that has a watchdog; it ticks while there is one."""
@@ -41,8 +46,11 @@ class Surroundings:
         self.wakeups_renewed = 0
         self.sleep_clock = SleepClock()
         self.addresses = AddressWatch()
+        self._notices = notices(loop, self)
+        self._resumed_at = float("-inf")
         self._loop = loop
         self._members: list[Member] = []
+        self._every = float("inf")  # seconds between two ticks
         self._late: collections.deque[tuple[float, float]] = collections.deque(maxlen=REMEMBERED)
         self._timer: asyncio.TimerHandle | None = None
         self._wakeup_due = float("-inf")
@@ -51,17 +59,21 @@ class Surroundings:
     def join(self, member: Member) -> None:
         """Tick for *member* as well."""
         self._members.append(member)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._schedule()
+        if member.tick < self._every:
+            self._every = member.tick
+            if self._timer is not None:
+                self._timer.cancel()
+            self._schedule()
 
     def leave(self, member: Member) -> None:
         """Tick for it no more; the last one to leave ends it all."""
         self._members.remove(member)
+        self._every = min((other.tick for other in self._members), default=float("inf"))
         if not self._members:
             assert self._timer is not None
             self._timer.cancel()
             self.sender.close()
+            self._notices.close()
             _of_loop.pop(self._loop, None)
 
     def was_late(self, since: float, limit: float) -> bool:
@@ -69,8 +81,7 @@ class Surroundings:
         return any(at > since and lag > limit for at, lag in self._late)
 
     def _schedule(self) -> None:
-        due = self._loop.time() + min(member.tick for member in self._members)
-        self._timer = self._loop.call_at(due, self._tick)
+        self._timer = self._loop.call_at(self._loop.time() + self._every, self._tick)
 
     def _tick(self) -> None:
         now = self._loop.time()
@@ -98,6 +109,7 @@ class Surroundings:
             self._tell(EventKind.WAKEUP_RENEWED, fault)
         jump = self.sleep_clock.jumped()
         if jump:
+            self._resumed_at = now
             self._tell(EventKind.RESUMED, f"the clock jumped by {jump:.1f} s", Input.JUMPED)
         changed = self.addresses.changed()
         if changed:
@@ -106,6 +118,23 @@ class Surroundings:
     def _tell(self, kind: EventKind, cause: str, alarm: Input | None = None) -> None:
         for member in list(self._members):
             member.tell(kind, cause, alarm)
+
+    def address_changed(self, host: str, there: bool) -> None:
+        """The system tells that the address *host* has come, or gone."""
+        for member in list(self._members):
+            member.tell_address(host, there)
+
+    def interface_changed(self) -> None:
+        """The system tells that an adapter has changed: look for another way out at once."""
+        self.addresses.look_soon()
+
+    def resumed(self) -> None:
+        """The system tells that the machine has resumed."""
+        now = self._loop.time()
+        if now - self._resumed_at >= RESUME_PAUSE:
+            self._resumed_at = now
+            self.sleep_clock.jumped()  # so that the next look does not tell of it again
+            self._tell(EventKind.RESUMED, "the system tells that it has resumed", Input.JUMPED)
 
 
 _of_loop: weakref.WeakKeyDictionary[Any, Surroundings] = weakref.WeakKeyDictionary()

@@ -2,87 +2,110 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+import socket
+from typing import Any, Sequence
 
-from tribler_udp_fix._asyncio._reader import Reading, reading_of, rearm
+from tribler_udp_fix._asyncio._datagram import DatagramTransport, Maker
 from tribler_udp_fix._asyncio._rebound import Rebound
-from tribler_udp_fix._ipv8._gap import Gap
-from tribler_udp_fix._ipv8._rebind import Rebinder
+from tribler_udp_fix._asyncio._sockets import SocketOption
+from tribler_udp_fix._asyncio._transports import adopt
+from tribler_udp_fix._ipv8._adapters import interface_of
+from tribler_udp_fix._ipv8._binding import new_socket
+from tribler_udp_fix._ipv8._bootstrapping import WayBack
+from tribler_udp_fix._ipv8._error_counts import errors_of
+from tribler_udp_fix._ipv8._lan import believes_in, find_lan_addresses, forget_lan_addresses
+from tribler_udp_fix._ipv8._opening import asked_for
+from tribler_udp_fix._ipv8._waiting import wait_for_socket
 from tribler_udp_fix._settings import Settings
+from tribler_udp_fix._watchdog._transport_leaf import TransportLeaf
 
 
-class UdpLeaf:
-    """One endpoint on a transport of asyncio's."""
+class UdpLeaf(TransportLeaf):
+    """One endpoint of IPv8's on a transport of asyncio's, which its owner may close and open."""
 
-    rebinds = True
+    ends = False
+    has_peers = True
 
     def __init__(self, endpoint: Any, settings: Settings) -> None:
-        self.endpoint = endpoint
-        self._rebinder = Rebinder(endpoint, settings.gap_queue, settings.allow_port_change)
+        super().__init__(endpoint, settings, interface=interface_of(endpoint))
+        self._way_back = WayBack(endpoint)
+
+    @property
+    def kind(self) -> str:
+        """Its class."""
+        return type(self.endpoint).__name__
 
     def is_open(self) -> bool:
         """Whether its owner has it open."""
         return bool(self.endpoint.is_open())
 
-    def is_bound(self) -> bool:
-        """Whether it has a socket that nobody has given up."""
-        transport = self.endpoint._transport
-        return not isinstance(transport, Gap) and not transport.is_closing()
+    def configured(self) -> Any:
+        """The host and the port that it was to be opened at."""
+        return asked_for(self.endpoint)
 
-    def address(self) -> Any:
-        """The address that it is bound to; raises OSError on a dead handle."""
-        return self.endpoint._transport.get_extra_info("socket").getsockname()
-
-    def heard(self) -> int:
-        """A number that changes with every datagram that reaches the endpoint's callback: bytes."""
-        return int(self.endpoint.bytes_down)
-
-    def transport(self) -> Any:
-        """What holds its socket."""
-        return self.endpoint._transport
-
-    def reading(self) -> Reading:
-        """What can be seen of its read."""
-        return reading_of(self.endpoint._transport)
-
-    def rearm(self) -> bool:
-        """Make it read again in place; whether there was anything to do."""
-        return rearm(self.endpoint._transport)
+    def errors(self) -> dict[int, int]:
+        """How many errors of each number it was told of, through whichever transport."""
+        return errors_of(self.endpoint)
 
     async def rebind(self) -> Rebound:
-        """Give it another socket; raises what ``Rebinder.rebind()`` raises."""
-        return await self._rebinder.rebind()
+        """Give it another socket; its communities learn of another port."""
+        endpoint = self.endpoint
+        before = endpoint._port
+        done = await super().rebind()
+        endpoint._port = done.port
+        if self.interface:
+            self.has_moved()
+        elif done.port != before:
+            forget_lan_addresses(endpoint, before)
+        return done
 
-    def attach(self, lost: Callable[[], None]) -> None:
-        """Call *lost* when its transport says good-bye: a send after that would be in vain."""
-        told = vars(self.endpoint).get("connection_lost")
-        if not isinstance(told, _ConnectionLost):  # else another watchdog's, which is told as well
-            told = self.endpoint.connection_lost = _ConnectionLost(self.endpoint)
-        told.watching[self] = lost
+    def hears_again(self) -> None:
+        """Have its communities without peers look for some at once."""
+        self._way_back.begin()
+
+    def has_moved(self) -> None:
+        """Have its communities find out anew which address they have."""
+        find_lan_addresses(self.endpoint)
+
+    def address_has_gone(self, host: str) -> None:
+        """Have its communities look anew that tell their peers of this address."""
+        if believes_in(self.endpoint, host):
+            self.has_moved()
 
     def detach(self) -> None:
-        """Leave no trace. Nobody will rebind it any more: without a socket it is closed."""
-        told = vars(self.endpoint).get("connection_lost")
-        if isinstance(told, _ConnectionLost):
-            told.watching.pop(self, None)
-            if not told.watching:
-                del self.endpoint.connection_lost
-        self._rebinder.abandon()
+        """Leave no trace; without a socket it goes on to wait for one."""
+        self._way_back.stop()
+        super().detach()
+
+    def _abandon(self, transport: DatagramTransport) -> None:
+        """Leave it open, as its communities know it: it drops what is sent until it is bound."""
+        if self._is_wanted() and not transport._loop.is_closed():
+            wait_for_socket(self.endpoint)
+        else:
+            transport.abort()
+
+    def _is_current(self) -> bool:
+        return self.endpoint._transport is self._known and bool(self.endpoint.is_open())
+
+    def _current(self) -> Any:
+        return self.endpoint._transport
+
+    def _enter(self, transport: DatagramTransport) -> None:
+        if transport is None or not self.endpoint.is_open():
+            self._known = None
+            return
+        ours = adopt(transport, self._settings)
+        if ours is None:
+            raise TypeError(f"{transport!r} is no datagram transport of asyncio's own event loops")
+        ours.maker = Maker.ASYNCIO  # IPv8, or our open(), made it: the next one is like it
+        super()._enter(ours)
 
     @property
-    def lost(self) -> int:
-        """Datagrams lost so far for want of a socket."""
-        return self._rebinder.lost
+    def _port_failures(self) -> float:
+        return self._settings.port_failures  # its communities tell their peers of another port
 
+    def _is_wanted(self) -> bool:
+        return self.is_open() and self.endpoint._transport is self._known
 
-class _ConnectionLost:
-    """An endpoint's ``connection_lost()``, which tells those who watch it as well."""
-
-    def __init__(self, endpoint: Any) -> None:
-        self.watching: dict[UdpLeaf, Callable[[], None]] = {}
-        self._endpoint = endpoint
-
-    def __call__(self, exc: Exception | None) -> None:
-        type(self._endpoint).connection_lost(self._endpoint, exc)
-        for lost in list(self.watching.values()):
-            lost()
+    def _next_socket(self, family: int, options: Sequence[SocketOption]) -> socket.socket:
+        return new_socket(family, options)

@@ -5,31 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import time
 from typing import Any, Iterator
 
-from tribler_udp_fix._asyncio._reader import Reading
+from tribler_udp_fix._asyncio._obstacles import in_words
 from tribler_udp_fix._asyncio._rebound import EndpointGone
 from tribler_udp_fix._settings import Settings
+from tribler_udp_fix._watchdog import _policy
+from tribler_udp_fix._watchdog._conditions import Conditions
 from tribler_udp_fix._watchdog._events import Event, EventKind, Telling, logger
 from tribler_udp_fix._watchdog._hearing import Hearing
 from tribler_udp_fix._watchdog._leaf import Leaf
-from tribler_udp_fix._watchdog._policy import (
-    REBIND_TIMEOUT,
-    Action,
-    Input,
-    Limits,
-    Policy,
-    State,
-)
-from tribler_udp_fix._watchdog._probe import Prober
+from tribler_udp_fix._watchdog._policy import Action, Input, Policy, State
+from tribler_udp_fix._watchdog._probe import AddressGone
+from tribler_udp_fix._watchdog._reason import NEVER_OPENED, Reason
 from tribler_udp_fix._watchdog._rebound import Rebound
 from tribler_udp_fix._watchdog._surroundings import Surroundings
 
-# A loop that is late by this share of a probe's time may have kept the probe waiting.
-LAG = 0.5
-
+LAG = 0.5  # of a probe's time: a loop that is later may have kept the probe waiting
+GRID = 0.05  # of probe_after: those that are due within it are due together
 AGAIN = 60.0  # seconds until an endpoint is looked at again that nobody could look at
 
 _DEAF = (State.REARMING, State.REBINDING, State.BACKING_OFF)
@@ -42,26 +38,31 @@ class Watch:
         self, leaf: Leaf, settings: Settings, around: Surroundings, telling: Telling
     ) -> None:
         self.leaf = leaf
+        self._reason = Reason()
         self.rearms = self.rebinds = 0
         self.missed = self.unsent = 0
         self.broken = False
         self.stopped = False
-        self.prober = Prober(leaf.endpoint, around.sender, self._answered)
+        self.over = False  # its program closed it, and can not open it again
+        self.prober = leaf.prober(around.sender, self._answered)
         self._loop = asyncio.get_running_loop()
         self._settings = settings
+        self._grid = GRID * settings.probe_after
         self._around = around
         self._telling = telling
         now = self._loop.time()
-        self.policy = Policy(_limits(settings, leaf.rebinds), random.random, now)
-        self._name = type(leaf.endpoint).__name__
+        self.policy = Policy(_policy.limits_of(settings, leaf.rebinds), random.random, now)
+        self._name = leaf.kind
         self.address: Any = None
-        self.hearing = Hearing(lambda: leaf.heard() - self.prober.bytes_heard, now)
+        self.hearing = Hearing(leaf.heard, now)
+        self.conditions = Conditions(leaf, self.hearing, settings, self._tell, self.alert)
         self._entered = self._born = now
-        self._transport = leaf.transport()
+        self._socket = leaf.socket()
         self._probed_at: float | None = None  # while a probe is on its way, or should be
         self._sent = True  # or it could not be
         self._known = State.HEALTHY  # the last answer, while another one is waited for
         self.rebound = Rebound(lambda event: telling.tell(logging.WARNING, event))
+        self._away = False  # it was deaf, or the machine asleep or elsewhere, since it was healthy
         self._timer: asyncio.TimerHandle | None = None
         self._rebinding: asyncio.Task[None] | None = None
 
@@ -69,10 +70,18 @@ class Watch:
         """Begin to watch."""
         with self._guarded():
             self.leaf.attach(self._lose)
-            if self.leaf.is_open():
+            if not self.leaf.is_open():
+                self._feed(Input.CLOSED, self._loop.time())
+            elif self.leaf.is_bound():
                 self._locate()
                 self.prober.attach()
-            self._schedule()
+                self._schedule()
+            else:
+                self._locate()
+                self.policy.bound = False
+                now = self._loop.time()
+                cause = self.leaf.obstacle()
+                self._feed(Input.UNBINDABLE if cause else Input.LOST, now, cause)
 
     def settle(self) -> asyncio.Task[None] | None:
         """Begin nothing more; returns the rebind that is under way, if one is."""
@@ -100,12 +109,20 @@ class Watch:
         return f"{self._name} {f'[{host}]' if ':' in host else host}:{port}"
 
     @property
+    def reason(self) -> str:
+        """What ails it, in words, or ""."""
+        return self._reason.words or self.conditions.words
+
+    @property
     def seconds_in_state(self) -> float:
         """How long its state has been what it is."""
         return self._loop.time() - self._entered
 
     def look(self, now: float) -> None:
-        """See what can be seen without a probe. It costs a busy endpoint a few attributes."""
+        """See what can be seen without a probe. It costs a healthy endpoint a few attributes."""
+        healthy = self.policy.state is State.HEALTHY and not self.broken
+        if healthy and (self.leaf.is_undisturbed() or self._is_fine(now)):
+            return
         with self._guarded():
             self._look(now)
 
@@ -114,8 +131,18 @@ class Watch:
         with self._guarded():
             if self.leaf.is_open():
                 now = self._loop.time()
+                if event is Input.MOVED:
+                    self.leaf.has_moved()
+                self._away = self._away or event in (Input.MOVED, Input.JUMPED)
                 self.hearing.look(now)  # what was heard before proves nothing of what comes after
-                self._feed(event, now, cause)
+                if event is Input.ASKED or not self._is_obstructed(now):
+                    self._feed(event, now, cause)
+
+    def follow_interface(self) -> None:
+        """Go after its interface, if it is elsewhere: another one may have its name, or address."""
+        with self._guarded():
+            if self._rebinding is None and self.leaf.is_elsewhere():
+                self._feed(Input.LOST, self._loop.time(), "its adapter is elsewhere")
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -133,21 +160,31 @@ class Watch:
         else:
             self.broken = False
 
+    def _is_fine(self, now: float) -> bool:
+        fine = self.leaf.is_fine(self._socket)
+        if fine:
+            self.hearing.look(now)
+            self.conditions.look(now, healthy=True)
+        return fine
+
     def _look(self, now: float) -> None:
         if self._rebinding is not None:
             return
-        if not self.leaf.is_open():
+        leaf = self.leaf
+        if not leaf.is_open():
+            self.over = leaf.ends
             if self.policy.state is not State.UNKNOWN:
                 self._feed(Input.CLOSED, now)
             return
-        if self.leaf.transport() is not self._transport:
-            self._transport, self._born = self.leaf.transport(), now
+        if leaf.socket() is not self._socket:
+            self._socket, self._born = leaf.socket(), now
+            self._find_address()
         self._find_socket(now)
         heard = self.hearing.look(now)
-        reading = self.leaf.reading()
-        if reading is Reading.GONE:
+        self.conditions.look(now, healthy=self.policy.state is State.HEALTHY)
+        if leaf.is_gone():
             self._feed(Input.LOST, now)
-        elif reading is Reading.NOT_ARMED:
+        elif not leaf.reading():
             self._feed(Input.DISARMED, now)
         elif heard and self.policy.state is not State.HEALTHY:
             self._feed(Input.TRAFFIC, now)
@@ -171,7 +208,8 @@ class Watch:
             else:
                 self._feed(Input.AGED if self._is_aged(now) else Input.TIME, now)
         elif self._probed_at is None:
-            self._feed(Input.TIME, now)
+            if not self._is_obstructed(now):
+                self._feed(Input.TIME, now)
         elif self.policy.state is not State.REBINDING and self.hearing.look(now):
             self._feed(Input.TRAFFIC, now)
         elif not self._sent:
@@ -182,6 +220,25 @@ class Watch:
             self.missed += 1
             self._feed(Input.MISSED, now)
 
+    def _is_obstructed(self, now: float) -> bool:
+        """Whether what is to be tried next cannot succeed: its address, or port, is not there."""
+        if self.policy.state is not State.BACKING_OFF or self._rebinding is not None:
+            return False
+        reason = self.leaf.obstacle()
+        if reason:
+            if not self.leaf.is_bound():
+                self.rebound.failed += 1
+            self._cannot_be_bound(reason, now)
+        elif self.leaf.is_elsewhere():
+            self.policy.bound = False  # what it has is of no use any more
+        return bool(reason)
+
+    def _cannot_be_bound(self, reason: str, now: float) -> None:
+        before, known = self.policy.state, self._reason.words
+        self._feed(Input.UNBINDABLE, now, reason)
+        if before is State.BACKING_OFF and reason != known:
+            self._tell_state(before, before, reason, now)
+
     def _find_socket(self, now: float) -> None:
         """A second watchdog may have ended the gap: what has a socket again is not to lose it."""
         if not self.policy.bound and self._rebinding is None and self.leaf.is_bound():
@@ -191,9 +248,18 @@ class Watch:
         if self.stopped:  # what was on its way when it did
             return
         before = self.policy.state
+        if self.policy.limits.rebinds is not self.leaf.rebinds:
+            self.policy.limits = self.policy.limits._replace(rebinds=self.leaf.rebinds)
         action = self.policy.feed(event, now)
         state = self.policy.state
         self.rebound.follow(event, state, action)
+        self._away = self._away or state in _DEAF
+        if state is State.HEALTHY and self._away:
+            self._away = False
+            self.leaf.hears_again()
+        if event is Input.CLOSED and self.address is None:
+            cause = NEVER_OPENED
+        self._reason.follow(event, state, cause)
         if state is not before:
             self._tell_state(before, state, cause or event.value, now)
         if state is not before or action is not Action.WAIT:
@@ -208,18 +274,29 @@ class Watch:
 
     def _probe(self, now: float) -> None:
         try:
-            self._locate()
+            self._locate(asking=bool(self.policy.misses))
         except OSError:
             self._loop.call_soon(self._lose)  # a dead handle; not from within the policy's step
             return
         self._probed_at = now
         try:
             self.prober.send(self.address)
-        except OSError:
+        except AddressGone as exc:
             self._sent = False
             self.unsent += 1
+            # Not from within the policy's step.
+            self._loop.call_soon(self._address_gone, str(exc))
+        except OSError as exc:
+            self._sent = False
+            self.unsent += 1
+            self._reason.unsent = exc.strerror or str(exc)
         else:
             self._sent = True
+
+    def _address_gone(self, reason: str) -> None:
+        with self._guarded():
+            if self.leaf.is_open() and self._probed_at is not None:
+                self._cannot_be_bound(reason, self._loop.time())
 
     def _lose(self) -> None:
         with self._guarded():
@@ -249,13 +326,15 @@ class Watch:
     async def _rebind_and_tell(self, cause: str) -> None:
         event = Input.REBOUND
         try:
-            done = await asyncio.wait_for(self.leaf.rebind(), REBIND_TIMEOUT - 1)
+            done = await asyncio.wait_for(self.leaf.rebind(), _policy.REBIND_TIMEOUT - 1)
         except EndpointGone:
             event = Input.CLOSED
         except Exception as exc:  # whatever it was, the next try comes
             event = Input.FOUND if self.leaf.is_bound() else Input.FAILED
-            reason = " ".join(f"{type(exc).__name__}: {exc}".split())
+            reason = in_words(exc, self.address or ("", 0))
             self.rebound.refused(self._event(EventKind.REBIND_FAILED, reason))
+            if isinstance(exc, OSError) and self.leaf.obstacle():
+                event, cause = Input.UNBINDABLE, reason
         else:
             self.rebinds += 1
             self._locate()
@@ -267,15 +346,17 @@ class Watch:
             self.hearing.skip()
         finally:
             self._rebinding = None
-        self._feed(event, self._loop.time())
+        self._feed(event, self._loop.time(), cause if event is Input.UNBINDABLE else "")
 
     def _schedule(self) -> None:
-        # One timer at a time; one that is early enough looks again when it is due.
+        due = self.policy.deadline
+        if self.policy.state is State.HEALTHY:  # it is to wake the loop that costs: do so for many
+            due = math.ceil(due / self._grid) * self._grid
         if self._timer is not None:
-            if self._timer.when() == self.policy.deadline:
+            if self._timer.when() == due:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(self.policy.deadline, self._due)
+        self._timer = self._loop.call_at(due, self._due)
 
     def _was_late(self, now: float) -> bool:
         limit = LAG * self._settings.probe_timeout
@@ -287,8 +368,16 @@ class Watch:
         age = self._settings.max_socket_age
         return bool(age) and now - self._born >= age
 
-    def _locate(self) -> None:
-        self.address = self.leaf.address()
+    def _locate(self, *, asking: bool = True) -> None:
+        self.address = self.leaf.address(asking)
+
+    def _find_address(self) -> None:
+        """Its owner may have closed it and opened it elsewhere."""
+        with contextlib.suppress(OSError):  # a dead handle, which is looked after elsewhere
+            before = self.address
+            self._locate()
+            if before is not None and self.address[:2] != before[:2]:
+                self.leaf.has_moved()
 
     def _tell_state(self, before: State, state: State, cause: str, now: float) -> None:
         lasted, self._entered = now - self._entered, now
@@ -297,14 +386,8 @@ class Watch:
         if state is not State.QUIET:
             self._known = state
         level = logging.WARNING if state in _DEAF else logging.INFO if news else logging.DEBUG
-        self._tell(
-            level,
-            EventKind.STATE,
-            cause,
-            state=state.value,
-            previous=before.value,
-            seconds=lasted,
-        )
+        more = {"state": state.value, "previous": before.value, "seconds": lasted}
+        self._tell(level, EventKind.STATE, cause, **more)
 
     def _tell(self, level: int, kind: EventKind, cause: str, **more: Any) -> None:
         self._telling.tell(level, self._event(kind, cause, **more))
@@ -312,15 +395,3 @@ class Watch:
     def _event(self, kind: EventKind, cause: str, **more: Any) -> Event:
         port = self.address[1] if self.address else 0
         return Event(time.time(), kind, self.name, cause=cause, port=port, **more)
-
-
-def _limits(settings: Settings, rebinds: bool) -> Limits:
-    return Limits(
-        settings.probe_after,
-        settings.probe_timeout,
-        settings.probe_misses,
-        settings.jitter,
-        settings.rebinds_per_hour,
-        settings.retry_cap,
-        rebinds,
-    )

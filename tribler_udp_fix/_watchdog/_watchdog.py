@@ -1,34 +1,48 @@
-"""Watches the endpoints of one IPv8 instance, on its event loop."""
+"""Watches UDP endpoints, IPv8's and asyncio's own, on their event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from typing import Any, Callable
 
-from tribler_udp_fix._ipv8._error_counts import errors_of
-from tribler_udp_fix._ipv8._leaves import leaves
+from tribler_udp_fix._asyncio._interfaces import Interface
+from tribler_udp_fix._asyncio._obstacles import MakeSocket
 from tribler_udp_fix._settings import Settings, current_settings
 from tribler_udp_fix._watchdog._events import Event, EventKind, Telling
-from tribler_udp_fix._watchdog._leaf import Leaf
 from tribler_udp_fix._watchdog._policy import REBIND_TIMEOUT, Input, State
 from tribler_udp_fix._watchdog._report import EndpointStatus, WatchdogStatus
-from tribler_udp_fix._watchdog._rust_leaf import RustLeaf
+from tribler_udp_fix._watchdog._subjects import Subjects, endpoints_of
 from tribler_udp_fix._watchdog._surroundings import Surroundings, surroundings_of
-from tribler_udp_fix._watchdog._udp_leaf import UdpLeaf
 from tribler_udp_fix._watchdog._watch import Watch
 
 running: set[Watchdog] = set()
 """The watchdogs between ``start()`` and ``stop()``, of every event loop in the process."""
 
+claims: list[Callable[[Any, Watchdog], object]] = []
+"""Called with each endpoint that a watchdog begins to watch, and that watchdog."""
+
 
 class Watchdog:
-    """Proves that each endpoint of an IPv8 instance hears, and mends the one that does not.
+    """Proves that UDP endpoints hear, and mends the one that does not.
 
-    *endpoint* is what ``IPv8.endpoint`` is, or any one endpoint: those with a socket are found
-    through Statistics, Tunnel and Dispatcher endpoints; each is watched, and heals, on its own.
-    Classes that are unknown are left alone, and named in ``status().unwatched``.
+    *endpoint* is a datagram transport of asyncio's own event loops; or what ``IPv8.endpoint`` is,
+    or any one endpoint of IPv8's: those with a socket are found through Statistics, Tunnel and
+    Dispatcher endpoints; or a list of such. Each is watched, and heals, on its own. Classes of
+    IPv8's that are unknown are left alone, and named in ``status().unwatched``. Raises TypeError
+    where there is nothing that can be watched.
+
+    A transport gets another socket where asyncio had made its first. Where the program did, by
+    ``create_datagram_endpoint(sock=…)``, it is made to read again, and reported, unless
+    *make_socket* is given: it returns the next socket, unbound. A connected transport cannot be
+    probed: while it is quiet it is made to read again.
+
+    *bind_interface* is the name of a network adapter, such as a VPN's, on Windows or Linux: the
+    endpoints are bound to its address, follow it when that changes, and send by it alone; while it
+    is not there, nothing. By default that is the setting's, which is for IPv8's endpoints.
+    ``start()`` raises ValueError where an endpoint cannot get another socket.
 
     *on_event* is called with each ``Event``, on the event loop. *settings* are by default those of
     ``tribler_udp_fix.install()``.
@@ -42,8 +56,12 @@ class Watchdog:
         endpoint: Any,
         settings: Settings | None = None,
         on_event: Callable[[Event], object] | None = None,
+        make_socket: MakeSocket | None = None,
+        bind_interface: str = "",
     ) -> None:
-        self._endpoint = endpoint
+        if make_socket is not None and isinstance(endpoint, (list, tuple, set)):
+            raise ValueError("make_socket: allowed is one transport, whose next socket it makes")
+        self._subjects = Subjects(endpoint, make_socket, Interface.named(bind_interface))
         self._settings = settings or current_settings()
         self.tick = self._settings.tick
         self._telling = Telling()
@@ -53,6 +71,9 @@ class Watchdog:
         self._unwatched: tuple[str, ...] = ()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._around: Surroundings | None = None
+        # When to see at the latest whether those that keep to an interface are where it is.
+        self._follows_at = float("-inf")
+        self._come = False  # an address, since they were looked at
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -77,16 +98,38 @@ class Watchdog:
             return
         self._loop = asyncio.get_running_loop()
         self._around = around = surroundings_of(self._loop)
-        found = leaves(self._endpoint)
-        self._unwatched = found.unknown
-        settings = self._settings
-        known: list[Leaf] = [UdpLeaf(leaf, settings) for leaf in found.udp]
-        known += [RustLeaf(leaf, settings) for leaf in found.rust]
-        self._watches = [Watch(leaf, settings, around, self._telling) for leaf in known]
-        for watch in self._watches:
-            watch.start()
+        self._watches = []
         running.add(self)
         around.join(self)
+        try:
+            self._unwatched = self._watch(self._subjects)
+        except BaseException:  # what cannot be watched leaves nothing that is watched half
+            running.discard(self)
+            self._end()
+            raise
+
+    def _watch(self, subjects: Subjects) -> tuple[str, ...]:
+        assert self._around is not None
+        found, unknown = subjects.find(self._settings)
+        for leaf in found:
+            for claim in list(claims):
+                claim(leaf.endpoint, self)
+            watch = Watch(leaf, self._settings, self._around, self._telling)
+            self._watches.append(watch)
+            watch.start()
+        return unknown
+
+    def add(self, endpoint: Any) -> None:
+        """Watch *endpoint* as well, a transport or endpoint as for the class; while it runs."""
+        self._watch(Subjects(endpoint, interface=self._subjects.interface))
+
+    def remove(self, endpoint: Any) -> None:
+        """Watch *endpoint* no more, if it is watched here; leaves no trace in it."""
+        for watch in self._watches:
+            if watch.leaf.endpoint is endpoint:
+                self._watches = [other for other in self._watches if other is not watch]
+                watch.stop()
+                return
 
     async def stop(self) -> None:
         """Watch no more, and leave no trace in the endpoints. A rebind under way ends first."""
@@ -129,11 +172,8 @@ class Watchdog:
         now = asyncio.get_running_loop().time()
         for watch in chosen:
             if not watch.policy.may_rebind(now, asked=True):
-                why = (
-                    f"rebinds_per_hour={self._settings.rebinds_per_hour} is used up"
-                    if watch.leaf.rebinds
-                    else "rebind_rust is off"
-                )
+                used_up = f"rebinds_per_hour={self._settings.rebinds_per_hour} is used up"
+                why = watch.leaf.why_not() or used_up
                 raise RuntimeError(f"{watch.name} is not rebound: {why}")
         for watch in chosen:
             watch.alert(Input.ASKED)
@@ -152,6 +192,17 @@ class Watchdog:
             history=tuple(self._telling.history),
         )
 
+    def stop_soon(self) -> None:
+        """Have it stopped on its own event loop; from any thread, and without waiting."""
+        # RuntimeError: the loop is closed, and forget_closed() ends the watchdog.
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._stop_soon)
+
+    def _stop_soon(self) -> None:
+        task = self.loop.create_task(self.stop())
+        _stopping.add(task)
+        task.add_done_callback(_stopping.discard)
+
     def _chosen(self, endpoint: Any) -> list[Watch]:
         if endpoint is None:
             return self._watches
@@ -161,16 +212,20 @@ class Watchdog:
                 names = ", ".join(watch.name for watch in self._watches)
                 raise ValueError(f"{endpoint!r} is not watched here: allowed is one of {names}")
             return named
-        found = leaves(endpoint)
-        chosen = [w for w in self._watches if w.leaf.endpoint in (*found.udp, *found.rust)]
+        found = endpoints_of(endpoint)
+        chosen = [w for w in self._watches if any(w.leaf.endpoint is one for one in found)]
         if not chosen:
             raise ValueError(f"{endpoint!r} is not watched here: allowed is an endpoint that is")
         return chosen
 
     def look(self, now: float) -> None:
         """Look at each endpoint; called twice a second, or as ``tick`` says."""
+        if self._come or now >= self._follows_at:
+            self._follow_interfaces(now)
         for watch in self._watches:
             watch.look(now)
+            if watch.over:
+                self.remove(watch.leaf.endpoint)
 
     def tell(self, kind: EventKind, cause: str, alarm: Input | None) -> None:
         """Tell of what happened to the event loop or the machine, and alarm the endpoints."""
@@ -178,6 +233,33 @@ class Watchdog:
         if alarm is not None:
             for watch in self._watches:
                 watch.alert(alarm)
+
+    def tell_address(self, address: str, there: bool) -> None:
+        """Have the endpoints with this *address* try it, as it comes or goes; no others."""
+        for watch in self._watches:
+            host = str((watch.address or ("",))[0]).partition("%")[0]
+            waits = watch.policy.state is State.BACKING_OFF
+            if not there:
+                watch.leaf.address_has_gone(address)
+            # An address whose lifetime is prolonged is told of again: that is no news.
+            if waits is there and host == address:
+                watch.alert(Input.MOVED, f"its address has {'come' if there else 'gone'}")
+        # Not at once: there may be thousands, and to ask where an interface is takes time for each.
+        self._come = self._come or there
+
+    def _follow_interfaces(self, now: float) -> None:
+        self._follows_at = now + self._settings.probe_after
+        come, self._come = self._come, False
+        for watch in self._watches:
+            if not watch.leaf.interface:
+                continue
+            if watch.policy.state is not State.BACKING_OFF:
+                watch.follow_interface()
+            elif come:
+                watch.alert(Input.MOVED, "its address has come")
+
+
+_stopping: set[asyncio.Task[None]] = set()  # a loop keeps its tasks by weak references only
 
 
 def forget_closed() -> None:
@@ -195,12 +277,18 @@ def _status_of(watch: Watch) -> EndpointStatus:
     prober = watch.prober
     return EndpointStatus(
         name=watch.name,
-        endpoint=type(watch.leaf.endpoint).__name__,
+        endpoint=watch.leaf.kind,
         address=(watch.address or ("", 0))[:2],
+        bound=watch.leaf.is_bound() and watch.leaf.is_open(),
+        configured=watch.leaf.configured(),
+        interface=watch.leaf.interface,
         state=watch.policy.state.value,
         seconds_in_state=watch.seconds_in_state,
+        condition=watch.conditions.name,
+        reason=watch.reason,
         last_heard=watch.hearing.last,
-        bytes_heard=max(0, watch.leaf.heard() - prober.bytes_heard),
+        last_heard_from_peer=watch.hearing.peer_last,
+        bytes_heard=watch.leaf.heard_bytes(),
         probes={
             "sent": prober.sent,
             "answered": prober.answered,
@@ -209,7 +297,7 @@ def _status_of(watch: Watch) -> EndpointStatus:
             "forged": prober.forged,
             "unsent": watch.unsent,
         },
-        errors=errors_of(watch.leaf.endpoint),
+        errors=watch.leaf.errors(),
         rearms=watch.rearms,
         rebinds=watch.rebinds,
         failed_rebinds=watch.rebound.failed,

@@ -1,0 +1,93 @@
+"""The setting ``watch=all``: every datagram transport that asyncio makes in this process.
+
+Each event loop has one watchdog for them, from the first transport to the last.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from tribler_udp_fix._asyncio import _transports
+from tribler_udp_fix._ipv8._opening import of_services
+from tribler_udp_fix._settings import current_settings
+from tribler_udp_fix._watchdog import _watchdog
+from tribler_udp_fix._watchdog._subjects import is_of_ipv8, is_transport
+
+OPENING = 0.05  # seconds until an endpoint of IPv8's is looked at again that is not open yet
+
+logger = logging.getLogger("tribler_udp_fix")
+
+
+class _OfLoop(_watchdog.Watchdog):
+    """The one watchdog of an event loop that watches what is made on it, until nothing is left."""
+
+    def add(self, endpoint: Any) -> None:
+        """As every watchdog's; one that its program opens again has another transport then."""
+        before = len(self._watches)
+        super().add(endpoint)
+        for watch in self._watches[before:]:
+            watch.leaf.ends = True
+
+    def remove(self, endpoint: Any) -> None:
+        """As every watchdog's; the last one to go ends it."""
+        super().remove(endpoint)
+        if not self._watches and self in _watchdog.running:
+            _watchdog.running.discard(self)
+            self._end()
+
+
+def start() -> None:
+    """Watch what is made from now on, where the settings in force say so."""
+    if _made not in _transports.made:
+        _transports.made.append(_made)
+        _watchdog.claims.append(_release)
+
+
+def stop() -> None:
+    """Watch nothing that is made from now on, nor what was made."""
+    if _made in _transports.made:
+        _transports.made.remove(_made)
+        _watchdog.claims.remove(_release)
+    for watchdog in _running():
+        watchdog.stop_soon()
+
+
+def _made(transport: Any) -> None:
+    settings = current_settings()
+    if settings.watchdog and settings.watches_all:
+        # In a turn of its own: its program is not done with it yet.
+        transport._loop.call_soon(_watch, transport)
+
+
+def _watch(transport: Any, looks: int = 100) -> None:
+    try:
+        if transport.is_closing() or transport.keepers or not is_transport(transport):
+            return
+        if any(transport.get_protocol() is one for one in of_services):
+            return  # its own watchdog comes when the service has started
+        subject = transport
+        if is_of_ipv8(transport.get_protocol()):
+            endpoint = transport.get_protocol()
+            if endpoint._transport is transport and endpoint.is_open():
+                subject = endpoint
+            elif looks:  # it is being opened; or is of a make that never says that it is
+                transport._loop.call_later(OPENING, _watch, transport, looks - 1)
+                return
+        running = [watchdog for watchdog in _running() if watchdog.loop is transport._loop]
+        watchdog = running[0] if running else _OfLoop([], current_settings())
+        watchdog.start()
+        watchdog.add(subject)
+    except Exception:  # a timer's callback: Tribler takes what it raises for a crash
+        logger.exception("%r is not watched", transport)
+
+
+def _release(endpoint: Any, claimant: Any) -> None:
+    """Somebody else watches *endpoint* from now on."""
+    for watchdog in _running():
+        if watchdog is not claimant:
+            watchdog.remove(endpoint)
+
+
+def _running() -> list[_OfLoop]:
+    return [watchdog for watchdog in list(_watchdog.running) if isinstance(watchdog, _OfLoop)]

@@ -1,0 +1,339 @@
+"""A datagram transport of asyncio's, as the watchdog sees it."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket as sockets
+from typing import Any, Callable, Sequence
+
+from tribler_udp_fix._asyncio._datagram import DatagramTransport
+from tribler_udp_fix._asyncio._icmp_errors import prevent_icmp_errors
+from tribler_udp_fix._asyncio._interfaces import Interface
+from tribler_udp_fix._asyncio._obstacles import MakeSocket, in_words, obstacle
+from tribler_udp_fix._asyncio._ports import PortChange
+from tribler_udp_fix._asyncio._rebinding import Rebinder
+from tribler_udp_fix._asyncio._rebound import EndpointGone, Rebound
+from tribler_udp_fix._asyncio._reporting import Failing
+from tribler_udp_fix._asyncio._sockets import SocketOption, new_socket
+from tribler_udp_fix._settings import Settings
+from tribler_udp_fix._watchdog._probe import Prober, ProbeSender, RearmingProber, TransportProber
+
+
+class _Nothing(DatagramTransport):
+    """What an endpoint has that its owner has not opened: no transport."""
+
+    heard = heard_bytes = sockets = 0
+    _closing = True
+    _sock = None
+
+    def __init__(self) -> None:
+        self._extra = {}
+
+    def is_closing(self) -> bool:
+        return True
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        raise OSError(errno.EBADF, f"it is not open, and has no {name} but {default!r}")
+
+
+NOTHING = _Nothing()
+
+logger = logging.getLogger("tribler_udp_fix.watchdog")
+
+UNBOUND: dict[int, str] = {sockets.AF_INET: "0.0.0.0", sockets.AF_INET6: "::"}
+
+
+class TransportLeaf:
+    """One transport of ours.
+
+    *make_socket*, if given, returns the next socket, unbound: for a transport whose socket the
+    program made, and alone knows how to make. *interface* is what its sockets shall keep to.
+    """
+
+    ends = True
+    has_peers = False
+
+    def __init__(
+        self,
+        transport: DatagramTransport,
+        settings: Settings,
+        make_socket: MakeSocket | None = None,
+        interface: Interface | None = None,
+    ) -> None:
+        self.endpoint: Any = transport
+        self._interface = interface
+        self._settings = settings
+        self._make_socket = make_socket
+        self._known: DatagramTransport | None = None
+        self._rebinder: Rebinder | None = None
+        self._lost: Callable[[], None] | None = None
+        self._lost_before = 0
+        self._wait: Any = None  # by which it waited when it was fine
+        self._located: Any = None  # the socket that has this address
+        self._address: Any = None
+
+    @property
+    def kind(self) -> str:
+        """The class of its protocol."""
+        return type(self.endpoint.get_protocol()).__name__
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it hears one peer alone, so that no probe reaches it."""
+        return bool((self._known or NOTHING)._connected)
+
+    @property
+    def rebinds(self) -> bool:
+        """Whether its socket may be replaced."""
+        return not self.why_not()
+
+    def why_not(self) -> str:
+        """Why it is not given another socket, or ""."""
+        if self._make_socket is not None and not self._transport()._connected:
+            return ""
+        return self._transport().why_not_replaced
+
+    def is_open(self) -> bool:
+        """Whether its owner has it open."""
+        return not self._transport().is_closing()
+
+    def is_bound(self) -> bool:
+        """Whether it has a socket that nobody has given up."""
+        return self._transport().has_socket
+
+    def address(self, asking: bool = True) -> Any:
+        """The address that it is bound to; raises OSError on a dead handle."""
+        transport = self._transport()
+        if transport._awaits_bind:
+            return (UNBOUND[transport.family], 0)
+        if asking or self._located is not transport._sock:
+            self._address = transport.get_extra_info("socket").getsockname()
+            self._located = transport._sock
+        return self._address
+
+    def obstacle(self) -> str:
+        """Why it cannot be bound where it is, in words, or ""."""
+        transport = self._transport()
+        address = transport._sockname()
+        if transport._connected or address is None or self._rebinder is None:
+            return ""
+        family, options = transport.family, self._rebinder.options
+        interface = transport.interface
+        if transport.has_socket:
+            plain = lambda: sockets.socket(family, sockets.SOCK_DGRAM)  # noqa: E731
+            exc = obstacle(plain, family, address, 0, interface)
+        elif self.rebinds:
+            make = lambda: self._next_socket(family, options)  # noqa: E731
+            exc = obstacle(make, family, address, address[1], interface)
+        else:
+            return ""
+        if exc is None or (not transport.has_socket and self._rebinder.ports.failed(exc)):
+            return ""
+        return in_words(exc, address)
+
+    @property
+    def interface(self) -> str:
+        """The interface, by its name, whose addresses it follows; "" for none."""
+        kept_to = (self._known or NOTHING).interface
+        return kept_to.name if kept_to is not None else ""
+
+    def is_elsewhere(self) -> bool:
+        """Whether its socket is not where its interface is now."""
+        transport = self._transport()
+        kept_to = transport.interface
+        return (
+            kept_to is not None
+            and transport.has_socket
+            and self.rebinds
+            and not kept_to.keeps(transport._sock)
+        )
+
+    def configured(self) -> Any:
+        """The host and the port that its program asked for; asyncio keeps no trace of them."""
+        return None
+
+    def heard(self) -> int:
+        """How many datagrams its protocol was handed."""
+        return self._transport().heard
+
+    def heard_bytes(self) -> int:
+        """The bytes of these."""
+        return (self._known or NOTHING).heard_bytes  # asked by any thread, as errors() is
+
+    def socket(self) -> Any:
+        """Its socket."""
+        return self._transport()._sock
+
+    def reading(self) -> bool:
+        """Whether it waits for a datagram, or is sure to look for one."""
+        transport = self._transport()
+        return transport.reading or not transport.has_socket
+
+    def errors(self) -> dict[int, int]:
+        """How many errors of each number its protocol was told of."""
+        return dict((self._known or NOTHING).errors)
+
+    def failing(self) -> Failing | None:
+        """Since when every send has failed, how many did, and why; or None."""
+        return self._known.failing if self._known is not None else None
+
+    def is_fine(self, sock: Any) -> bool:
+        """Whether it is open, *sock* is its socket, and it reads; asked twice a second."""
+        known = self._known
+        self._wait = known._read_fut if known is not None else None
+        return known is not None and known._sock is sock and known.reading and self._is_current()
+
+    def is_undisturbed(self) -> bool:
+        """Whether it still waits by the same receive: then it heard nothing, nor was it closed."""
+        known, wait = self._known, self._wait
+        return (
+            wait is not None
+            and known is not None
+            and known._read_fut is wait
+            and not wait.done()
+            and known.failing is None
+        )
+
+    def is_gone(self) -> bool:
+        """Whether its socket was closed under its owner."""
+        return False  # it says so itself
+
+    def rearm(self) -> bool:
+        """Make it read again in place; whether there was anything to do."""
+        transport = self._transport()
+        if not transport.has_socket:
+            return False
+        try:
+            transport.rearm()
+        except Exception:  # a handle that is closed, or the like: then it takes another socket
+            logger.warning("%r cannot be made to read again", transport, exc_info=True)
+            return False
+        return True
+
+    async def rebind(self) -> Rebound:
+        """Give it another socket; raises what ``Rebinder.rebind()`` raises."""
+        transport = self._transport()
+        assert self._rebinder is not None
+        done = await self._rebinder.rebind()
+        if transport is not self._transport():
+            raise EndpointGone
+        return done
+
+    def prober(self, sender: ProbeSender, answered: Callable[[], None]) -> Prober:
+        """What makes its probes, which its transport meets before the protocol."""
+        if self._transport()._connected:
+            return RearmingProber(self.rearm)
+        return TransportProber(self._transport, sender, answered)
+
+    def hears_again(self) -> None:
+        """Nothing: its program's own business."""
+
+    def has_moved(self) -> None:
+        """Nothing: its program's own business."""
+
+    def address_has_gone(self, host: str) -> None:
+        """Nothing: its program's own business."""
+
+    def attach(self, lost: Callable[[], None]) -> None:
+        """Have a socket that dies given up at once, its sends waiting, and *lost* called."""
+        self._transport()  # whose socket it is to give up itself, without calling anybody
+        self._lost = lost
+        self._keep_to_interface()
+
+    def _keep_to_interface(self) -> bool:
+        """Have it keep to the interface; whether its socket, which does not, was given up."""
+        transport, interface = self._known, self._interface
+        if transport is None or interface is None:
+            return False
+        before, transport.interface = transport.interface, interface
+        same = before is not None and before.name == interface.name
+        if not transport.has_socket or (same and interface.has(transport._sock)):
+            return False
+        assert self._rebinder is not None
+        self._rebinder.give_up()  # at once: nothing more may leave by another interface
+        return True
+
+    def detach(self) -> None:
+        """Leave it to itself. Without a socket, which nobody will give it, it is closed."""
+        self._lost = None
+        transport = self._known
+        if transport is not None:
+            self._leave(transport)
+            if transport._gap is not None and not transport.is_closing():
+                self._abandon(transport)
+
+    def _abandon(self, transport: DatagramTransport) -> None:
+        """Leave *transport*, which has no socket."""
+        transport.abort()
+
+    @property
+    def lost(self) -> int:
+        """Datagrams lost so far for want of a socket."""
+        return self._lost_before + (self._known or NOTHING).lost
+
+    def _is_current(self) -> bool:
+        return True
+
+    def _current(self) -> Any:
+        """The transport that its owner has now."""
+        return self.endpoint
+
+    def _transport(self) -> DatagramTransport:
+        current = self._current()
+        if current is not self._known:
+            self._enter(current)
+        return self._known or NOTHING
+
+    def _enter(self, transport: DatagramTransport) -> None:
+        if self._known is not None:
+            self._lost_before += self._known.lost
+            self._leave(self._known)
+        self._known = transport
+        settings = self._settings
+        self._rebinder = Rebinder(
+            transport,
+            settings.gap_queue,
+            settings.gap_queue_age,
+            PortChange(self._port_failures),
+            self._next_socket,
+        )
+        transport.keepers += (self._keep,)
+        # Not before: where the watchdog is refused, it is left as it is.
+        if self._lost is not None and self._keep_to_interface():
+            transport._loop.call_soon(self._lost)
+
+    @property
+    def _port_failures(self) -> float:
+        # Nobody would know of another port, but where the program counts with that.
+        after = self._settings.port_failures
+        return float("inf") if after else after
+
+    def _leave(self, transport: DatagramTransport) -> None:
+        if self._keep in transport.keepers:
+            transport.keepers = tuple(each for each in transport.keepers if each != self._keep)
+
+    def _keep(self) -> bool:
+        """The transport's socket has died: whether it gets another one."""
+        if self._lost is None or not self._is_wanted():
+            return False
+        assert self._rebinder is not None
+        self._rebinder.suspend()
+        self._transport()._loop.call_soon(self._lost)
+        return True
+
+    def _is_wanted(self) -> bool:
+        return self.rebinds and self.is_open()
+
+    def _next_socket(self, family: int, options: Sequence[SocketOption]) -> sockets.socket:
+        if self._make_socket is not None:
+            sock = self._make_socket()
+            if sock.family != family:
+                sock.close()
+                raise ValueError(f"make_socket() made one of {sock.family}: allowed is {family}")
+            sock.setblocking(False)
+            return sock
+        sock = new_socket(family, options)
+        if self._settings.prevent_icmp_errors:
+            prevent_icmp_errors(sock)
+        return sock
