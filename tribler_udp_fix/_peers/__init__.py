@@ -1,0 +1,1 @@
+"""IPv8's peers: who is alive, and who is not asked any more."""

@@ -1,0 +1,117 @@
+"""What ``RandomChurn`` of IPv8 should do: judge nobody while the node itself may be deaf (F16).
+
+Its times stay: a peer is asked after 27.5 s of silence, again every 10 s, and dropped after 57.5 s.
+But silence counts only while this node was able to hear. When it is again, those who are overdue
+are asked first, in random order and as many at a time as ever, and each has the whole time.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import weakref
+from typing import Any
+
+from tribler_udp_fix._peers import _refusals
+from tribler_udp_fix._watchdog._proof import Proof, proof_of
+
+USUAL = 3.0  # so many times the interval before it, and a step is late
+
+
+class Doubt:
+    """Until when one churn's node could not be sure to hear, by ``time.time()``."""
+
+    def __init__(self) -> None:
+        self._until = {False: 0.0, True: 0.0}  # by whether it is about IPv6
+        self._last: float | None = None
+        self._interval = float("inf")
+
+    def until(self, ipv6: bool) -> float:
+        """When the doubt about the endpoints of this family ended last; 0.0 for never."""
+        return self._until[ipv6]
+
+    def look(self, now: float, limit: float, proofs: dict[bool, Proof | None]) -> bool:
+        """Take in how things are; whether a doubt has just begun or goes on.
+
+        A step that comes *limit* seconds late, of a loop that was starved or a machine that slept,
+        is a doubt as well: what was sent to it meanwhile is still to be read, or lost. So is a
+        clock that was set back.
+        """
+        before, self._last = self._last, now
+        doubted = [ipv6 for ipv6, proof in proofs.items() if proof is not None and not proof.sure]
+        if before is not None:
+            interval, usual = now - before, self._interval
+            self._interval = interval
+            if interval < 0 or (interval > limit and interval > USUAL * usual):
+                doubted = list(proofs)
+        for ipv6 in doubted:
+            self._until[ipv6] = now
+        return bool(doubted)
+
+
+_doubts: weakref.WeakKeyDictionary[Any, Doubt] = weakref.WeakKeyDictionary()
+
+
+def should_drop(churn: Any, peer: Any) -> bool:
+    """What replaces ``RandomChurn.should_drop()``."""
+    doubt = _doubts.get(churn)
+    since = doubt.until(_is_ipv6(peer)) if doubt is not None else 0.0
+    return bool(time.time() > max(_last_heard(peer), since) + churn.drop_time)
+
+
+def is_inactive(churn: Any, peer: Any) -> bool:
+    """What replaces ``RandomChurn.is_inactive()``."""
+    return bool(time.time() > _last_heard(peer) + churn.inactive_time)
+
+
+def take_step(churn: Any) -> None:
+    """What replaces ``RandomChurn.take_step()``."""
+    with churn.walk_lock:
+        network, pinged = churn.overlay.network, churn._pinged
+        now = time.time()
+        asked = _refusals.begin(churn)
+        endpoint = getattr(churn.overlay, "endpoint", None)
+        proofs = {ipv6: proof_of(endpoint, ipv6) for ipv6 in (False, True)}
+        doubt = _doubts.setdefault(churn, Doubt())
+        if doubt.look(now, churn.ping_interval, proofs):
+            pinged.clear()  # a ping whose answer could not be heard is no evidence
+        for peer in _window(churn, doubt, now):
+            proof = proofs[_is_ipv6(peer)]
+            if proof is not None and not proof.sure:
+                continue  # neither judged nor asked: the answer could not be heard
+            address = peer.address
+            if churn.should_drop(peer) and _has_ignored(pinged.get(address), proof, now):
+                network.remove_peer(peer)
+                _refusals.unanswered(peer, pinged.pop(address))
+            elif churn.is_inactive(peer) or len(peer.pings) < peer.pings.maxlen:
+                if address in pinged and now > pinged[address] + churn.ping_interval:
+                    _refusals.unanswered(peer, pinged.pop(address))
+                if address not in pinged:
+                    pinged[address] = now
+                    asked.pings += 1
+                    churn.overlay.send_ping(peer)
+
+
+def _window(churn: Any, doubt: Doubt, now: float) -> list[Any]:
+    """The peers of one step: after a doubt those first that have not been asked since."""
+    peers = list(churn.overlay.network.verified_peers)
+    first: list[Any] = []
+    if now < max(map(doubt.until, (False, True))) + churn.drop_time:
+        first = [p for p in peers if p.address not in churn._pinged and churn.is_inactive(p)]
+    window = random.sample(first, min(len(first), churn.sample_size))
+    rest = [peer for peer in peers if not any(peer is one for one in window)]
+    return window + random.sample(rest, min(len(rest), churn.sample_size - len(window)))
+
+
+def _has_ignored(pinged: float | None, proof: Proof | None, now: float) -> bool:
+    """Whether a peer was asked, and this node has heard something, be it a probe, since then."""
+    return pinged is not None and (proof is None or proof.heard_ago <= now - pinged)
+
+
+def _last_heard(peer: Any) -> float:
+    # 0: it was heard once, by the packet that it was made for, and never since (F17).
+    return float(peer.last_response or peer.creation_time)
+
+
+def _is_ipv6(peer: Any) -> bool:
+    return ":" in str(peer.address[0])

@@ -1,0 +1,388 @@
+"""Watches the peers of an IPv8 instance: who is alive, who is quiet, and who has gone."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import logging
+import time
+from typing import Any, Callable
+
+from tribler_udp_fix._ipv8._error_counts import errors_of
+from tribler_udp_fix._ipv8._leaves import leaves
+from tribler_udp_fix._ipv8._listener import listener
+from tribler_udp_fix._peers._heartbeat_policy import (
+    AGAIN,
+    PAUSE,
+    SILENCE,
+    Action,
+    Input,
+    PeerState,
+)
+from tribler_udp_fix._peers._monitored import Monitored
+from tribler_udp_fix._peers._observer import Observer, key_of
+from tribler_udp_fix._peers._peer_events import PeerEvent, PeerEventKind, PeersStatus
+from tribler_udp_fix._peers._questions import Questions
+from tribler_udp_fix._settings import Settings, current_settings
+from tribler_udp_fix._watchdog._proof import Proof, proof_of
+
+TICK = 0.5  # seconds between two looks
+LATE = 1.0  # seconds by which a look is late, and the loop in doubt
+ALONE = 15.0  # seconds without any peer after which nobody is judged
+WITNESS = 5.0  # seconds without any peer after which another one is asked, before one is judged
+REMEMBERED = 1000  # peers that went, and that IPv8 does not know any more
+
+logger = logging.getLogger("tribler_udp_fix.peers")
+
+running: set[PeerMonitor] = set()
+"""The monitors between ``start()`` and ``stop()``, of every event loop in the process."""
+
+
+class PeerMonitor:
+    """Asks the peers of *ipv8* whether they are there, by IPv8's own messages.
+
+    *ipv8* is an instance that has started; or anything that has its ``endpoint``, ``network`` and
+    ``overlays``. *on_event* is called with each ``PeerEvent``, on the event loop. *settings* are by
+    default those of ``tribler_udp_fix.install()``. *clock* returns seconds, and never goes back.
+
+    Use it as an asynchronous context manager, or call ``start()`` and ``stop()`` on the loop that
+    the endpoint was opened on. It attaches by IPv8's public hooks, and replaces nothing.
+    ``start()`` raises TypeError where the endpoint is none of IPv8's.
+    """
+
+    def __init__(
+        self,
+        ipv8: Any,
+        on_event: Callable[[PeerEvent], object] | None = None,
+        settings: Settings | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._ipv8 = ipv8
+        self._told = on_event
+        self._settings = settings or current_settings()
+        self._clock = clock
+        self._questions = Questions(ipv8)
+        self._peers: dict[bytes, Monitored] = {}
+        self._by_address: dict[Any, list[Monitored]] = {}
+        self._gone: collections.OrderedDict[bytes, tuple[float, float, Any]] = (
+            collections.OrderedDict()
+        )
+        self._observer = Observer(ipv8.network)
+        self._counts = dict.fromkeys(PeerEventKind, 0)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._listener: Any = None
+        self._looked = self._heard = self._witnessed = 0.0
+        self._errors = 0
+        self._doubted = False
+        self._proofs: dict[bool, Proof | None] = {}
+
+    async def __aenter__(self) -> PeerMonitor:
+        """Start to watch."""
+        self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    def start(self) -> None:
+        """Watch from now on. Call it on the running event loop; twice is once."""
+        if self in running:
+            return
+        forget_closed()
+        self._loop = asyncio.get_running_loop()
+        self._looked = self._heard = self._witnessed = self._clock()
+        self._errors = self._error_count()
+        self._questions.renew()
+        self._listener = listener(self._ipv8.endpoint, self._on_packet)
+        self._observer.start()
+        self._ipv8.endpoint.add_listener(self._listener)
+        running.add(self)
+        self._schedule()
+
+    def stop(self) -> None:
+        """Watch no more, and leave no trace; twice is once."""
+        if self not in running:
+            return
+        running.discard(self)
+        assert self._timer is not None
+        self._timer.cancel()
+        self._observer.stop()
+        self._ipv8.endpoint.remove_listener(self._listener)
+        for one in self._peers.values():
+            self._forget(one)
+        self._peers.clear()
+        self._by_address.clear()
+        self._gone.clear()  # whoever is there at the next start has not returned by that
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that it runs on; None before ``start()``."""
+        return self._loop
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its event loop was closed."""
+        return self._loop is not None and self._loop.is_closed()
+
+    def stop_soon(self) -> None:
+        """Have it stopped on its own event loop; from any thread, and without waiting."""
+        forget_closed()
+        if self in running and self._loop is not None:
+            self._loop.call_soon_threadsafe(self.stop)
+
+    def state(self, peer: Any) -> PeerState | None:
+        """How *peer*, an IPv8 ``Peer``, is doing; None where IPv8's network does not know it."""
+        self._take_changes()
+        key = key_of(peer)
+        if key in self._peers:
+            return self._peers[key].policy.state
+        _, until, address = self._gone.get(key, (0.0, float("-inf"), None))
+        # Nobody asks it any more: the verdict holds for a while, and for where it was.
+        recent = self._clock() < until + AGAIN and tuple(peer.address) == address
+        return PeerState.GONE if recent else None
+
+    def rtt(self, peer: Any) -> float | None:
+        """The mean round trip of *peer*'s answers to pings, in seconds; None where it has none."""
+        found = self._peers.get(key_of(peer))
+        return found.rtt if found is not None else None
+
+    async def check(self, peer: Any, timeout: float = 5.0) -> bool:
+        """Ask *peer* now, once a second; whether it has proved to be there in *timeout* seconds.
+
+        One that has not is not gone by that: ``state()`` tells. Raises ValueError where IPv8's
+        network does not know the peer, and RuntimeError where the monitor does not run.
+        """
+        if self not in running:
+            raise RuntimeError("the monitor has not been started, or was stopped")
+        self._take_changes()
+        found = self._peers.get(key_of(peer))
+        if found is None:
+            raise ValueError(f"{peer!r}: allowed is a peer that IPv8's network knows")
+        loop = asyncio.get_running_loop()
+        proof: asyncio.Future[None] = loop.create_future()
+        found.asking.append(proof)
+        end, asked = loop.time() + timeout, 0
+        try:
+            while not proof.done() and loop.time() < end:
+                self._feed(found, Input.ASKED, self._clock())
+                asked += 1
+                if asked == 2:  # it may be one that answers no pings
+                    self._ask(found, Action.INTRODUCE, self._clock())
+                await asyncio.wait({proof}, timeout=min(PAUSE, end - loop.time()))
+            return proof.done() and not proof.cancelled()
+        finally:
+            found.asking.remove(proof)
+            proof.cancel()
+
+    def status(self) -> PeersStatus:
+        """How the peers are doing, now; from any thread."""
+        peers = list(self._peers.values())
+        counts = collections.Counter(one.policy.state for one in peers)
+        rtts = sorted(one.rtt for one in peers if one.rtt is not None)
+        return PeersStatus(
+            alive=counts[PeerState.ALIVE],
+            quiet=counts[PeerState.QUIET],
+            suspect=counts[PeerState.SUSPECT],
+            gone=counts[PeerState.GONE],
+            median_rtt=rtts[len(rtts) // 2] if rtts else None,
+            pings=self._questions.sent,
+            answers=self._questions.answered,
+            went=self._counts[PeerEventKind.GONE],
+            returned=self._counts[PeerEventKind.RETURNED],
+            reason=self._reason(counts),
+        )
+
+    def _reason(self, counts: collections.Counter[PeerState]) -> str:
+        if self._doubted:
+            return "you cannot hear: this node is not sure of its own ears, and judges no peer"
+        silent = counts[PeerState.SUSPECT] + counts[PeerState.GONE]
+        if silent and not counts[PeerState.ALIVE] and not counts[PeerState.QUIET]:
+            return (
+                "the network is quiet: nothing is wrong with this node's ears, but no peer answers"
+            )
+        return ""
+
+    def _on_packet(self, source: Any, data: bytes) -> None:
+        try:
+            self._hear(source, data, self._clock())
+        except Exception:  # the communities are to be handed it all the same
+            logger.exception("a datagram from %s was not understood", source)
+
+    def _hear(self, source: Any, data: bytes, now: float) -> None:
+        answer = self._questions.answer(source, data, now)
+        if answer is not None and answer[0].watched:
+            found, rtt = answer
+            found.answered(rtt)
+            self._prove(found, now)
+        for found in self._by_address.get(source, ()):
+            if not found.watched:
+                continue
+            found.was_heard = True
+            found.was_used = found.was_used or not self._questions.is_heartbeat(data)
+            if found.has_signed(data, now):
+                self._prove(found, now)
+
+    # The looks
+
+    def _schedule(self) -> None:
+        assert self._loop is not None
+        self._timer = self._loop.call_later(TICK, self._tick)
+
+    def _tick(self) -> None:
+        self._schedule()
+        try:
+            self.look()
+        except Exception:  # a timer's callback: Tribler takes what it raises for a crash
+            logger.exception("the peers could not be looked at")
+
+    def look(self) -> None:
+        """Ask and judge whoever is due; called twice a second."""
+        now = self._clock()
+        late, self._looked = now - self._looked > TICK + LATE, now
+        self._observer.compare()
+        self._take_changes()
+        self._questions.renew()
+        by_address: dict[Any, list[Monitored]] = {}
+        for one in self._peers.values():
+            for address in one.peer.addresses.values():
+                by_address.setdefault(address, []).append(one)
+        self._by_address = by_address
+        late = late or not self._ipv8.endpoint.is_open()
+        self._proofs = {ipv6: proof_of(self._ipv8.endpoint, ipv6) for ipv6 in (False, True)}
+        doubts = {
+            ipv6: late or (proof is not None and not proof.sure)
+            for ipv6, proof in self._proofs.items()
+        }
+        self._doubted = any(doubts[one.is_ipv6] for one in self._peers.values())
+        for one in list(self._peers.values()):
+            if not one.watched:  # a callback has stopped the monitor, or taken the peer out
+                continue
+            if one.was_used:
+                one.policy.use(now)
+            if one.was_heard:
+                one.was_heard = one.was_used = False
+                self._feed(one, Input.HEARD, now)
+                self._heard = now
+                if one.policy.heard == now:  # else it may well be forged
+                    one.heard_at = now
+            if doubts[one.is_ipv6]:
+                self._feed(one, Input.DOUBT, now)
+            elif now >= one.policy.deadline:
+                self._feed(one, self._due(one, now), now)
+        if not self._doubted:
+            self._ask_others(now)
+
+    def _due(self, one: Monitored, now: float) -> Input:
+        if not one.policy.is_decisive:
+            return Input.TIME
+        others = sum(o.policy.state is not PeerState.GONE for o in self._peers.values()) - 1
+        proof = self._proofs[one.is_ipv6]
+        unheard = proof is not None and proof.heard_ago > SILENCE
+        if unheard or (others >= 2 and now > self._heard + ALONE):
+            one.held = True
+            return Input.ALONE
+        if one.held:  # what it was asked meanwhile it may not have heard
+            one.held = False
+            return Input.DOUBT
+        return Input.TIME
+
+    def _ask_others(self, now: float) -> None:
+        """Ask the one that has been silent the longest, where there is a reason to.
+
+        Errors are one: they name nobody. A suspect is another: so long as somebody else is heard,
+        its silence is not that of our own network.
+        """
+        before, self._errors = self._errors, self._error_count()
+        peers = self._peers.values()
+        alive = [one for one in peers if one.policy.state is PeerState.ALIVE]
+        if not alive:
+            return
+        if self._errors > before:
+            self._feed(min(alive, key=_heard_at), Input.ERROR, now)
+        elif now > max(self._heard, self._witnessed) + WITNESS and any(
+            one.policy.state is PeerState.SUSPECT for one in peers
+        ):
+            self._witnessed = now
+            self._feed(min(alive, key=_heard_at), Input.ASKED, now)
+
+    def _error_count(self) -> int:
+        return sum(sum(errors_of(leaf).values()) for leaf in leaves(self._ipv8.endpoint).udp)
+
+    # The peers
+
+    def _take_changes(self) -> None:
+        now = self._clock()
+        for added, peer in self._observer.changes():
+            key = key_of(peer)
+            if not added:
+                if key in self._peers:
+                    self._forget(self._peers.pop(key))
+            elif key not in self._peers:
+                self._peers[key] = Monitored(peer, now)
+                since = self._gone.pop(key, None)
+                if since is not None:
+                    self._tell(PeerEventKind.RETURNED, peer, now - since[0])
+
+    def _forget(self, one: Monitored) -> None:
+        one.watched = False
+        for proof in one.asking:
+            proof.cancel()
+        if one.policy.state is PeerState.GONE:
+            self._gone[key_of(one.peer)] = one.heard_at, self._clock(), tuple(one.peer.address)
+            while len(self._gone) > REMEMBERED:
+                self._gone.popitem(last=False)
+
+    def _prove(self, one: Monitored, now: float) -> None:
+        self._feed(one, Input.PROOF, now)
+        self._heard = one.heard_at = now
+        for proof in one.asking:
+            if not proof.done():
+                proof.set_result(None)
+
+    def _feed(self, one: Monitored, event: Input, now: float) -> None:
+        before, action = one.policy.state, one.policy.feed(event, now)
+        self._ask(one, action, now)
+        after = one.policy.state
+        if before is not PeerState.GONE and after is PeerState.GONE:
+            self._tell(PeerEventKind.GONE, one.peer, now - one.heard_at)
+            if self._settings.drop_gone_peers:
+                try:
+                    self._ipv8.network.remove_peer(one.peer)
+                except Exception:  # of somebody else's observer: the others are judged all the same
+                    logger.exception("%s could not be dropped", one.peer)
+        elif before is PeerState.GONE and after is not PeerState.GONE:
+            self._tell(PeerEventKind.RETURNED, one.peer, now - one.heard_at)
+
+    def _ask(self, one: Monitored, action: Action, now: float) -> None:
+        try:
+            if action is Action.PING:
+                self._questions.ping(one, one.peer.address, now)
+            elif action is Action.INTRODUCE:
+                self._questions.introduce(one.peer)
+        except Exception:  # an endpoint that was closed, or of another make; time goes on
+            logger.debug("%s could not be asked", one.peer, exc_info=True)
+
+    def _tell(self, kind: PeerEventKind, peer: Any, silent: float) -> None:
+        event = PeerEvent(kind, peer, time.time(), silent)
+        self._counts[kind] += 1
+        logger.debug("%s", event)
+        if self._told is not None:
+            try:
+                self._told(event)
+            except Exception:  # the callback's fault must not stop the monitor
+                logger.exception("a callback for events raised an exception")
+
+
+def _heard_at(one: Monitored) -> float:
+    return one.heard_at
+
+
+def forget_closed() -> None:
+    """End the monitors whose event loop was closed without stopping them."""
+    for monitor in list(running):
+        if monitor.is_over:
+            running.discard(monitor)
+            monitor._observer.stop()  # neither needs the loop
+            monitor._ipv8.endpoint.remove_listener(monitor._listener)

@@ -1,0 +1,1 @@
+"""Sockets for asking public servers, apart from the endpoint that peers know."""

@@ -1,0 +1,262 @@
+"""One destination, its connected socket, and the questions that it has not answered yet."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import secrets
+import socket
+import sys
+from typing import Any, Callable
+
+from tribler_udp_fix._asyncio._counters import COUNTERS
+from tribler_udp_fix._asyncio._interfaces import Interface
+from tribler_udp_fix._asyncio._transports import adopt
+from tribler_udp_fix._settings import current_settings
+
+Match = Callable[[bytes], bool]
+
+# The ports that RFC 6335 leaves to whoever comes: Windows gives them in order, so that a stranger
+# who has seen one knows the next.
+_PORTS = range(49_152, 65_536)
+_TRIES = 8
+# Errors of a datagram, not of its destination; WSAEMSGSIZE and WSAENOBUFS on Windows.
+_LOCAL = (errno.EMSGSIZE, errno.ENOBUFS, 10040, 10055)
+
+
+class DestinationUnreachable(OSError):
+    """An ICMP error said that nobody is there, or the system knows no way to there.
+
+    ``address`` is the destination, host and port; ``errno``, and on Windows ``winerror``, are those
+    of the error, which is the ``__cause__``.
+    """
+
+    def __init__(self, address: tuple[Any, ...], cause: OSError) -> None:
+        number = getattr(cause, "winerror", None)
+        text = f"{address[0]} port {address[1]}: {cause.strerror or cause}"
+        super().__init__(*((0, text, None, number) if number else (cause.errno, text)))
+        self.address = address[:2]
+        self.__cause__ = cause
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it is copied and pickled: OSError would call ``__init__()`` with its own ``args``."""
+        made_of = type(self), self.args, getattr(self, "winerror", None), self.__cause__
+        return _again, made_of, self.__dict__
+
+
+def _again(
+    cls: type[DestinationUnreachable],
+    args: tuple[Any, ...],
+    winerror: int | None,
+    cause: BaseException | None,
+) -> DestinationUnreachable:
+    error = cls.__new__(cls)
+    OSError.__init__(error, *((0, args[1], None, winerror) if winerror else args))
+    error.__cause__ = cause
+    return error
+
+
+class Question:
+    """One question: its *answer* is a future; *match* knows it, None takes whatever comes."""
+
+    def __init__(self, answer: asyncio.Future[bytes], match: Match | None) -> None:
+        self.answer = answer
+        self.sent = 0
+        self.heard = 0  # what its destination had heard when it was first sent
+        self._match = match
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether whatever comes is its answer."""
+        return self._match is None
+
+    def takes(self, data: bytes) -> bool:
+        """Whether *data* is its answer; what ``match`` raises is the answer, too."""
+        if self.answer.done():
+            return False
+        try:
+            if self._match is not None and not self._match(data):
+                return False
+        except Exception as exc:  # the asker's own
+            if isinstance(exc, StopIteration):  # which no future takes
+                exc = RuntimeError(f"match raised {exc!r}")
+            self.answer.set_exception(exc)
+            return True
+        self.answer.set_result(data)
+        return True
+
+    def fails(self, exc: BaseException) -> None:
+        """End it with *exc*, if it has no end yet."""
+        if not self.answer.done():
+            self.answer.set_exception(exc)
+
+
+class Destination(asyncio.DatagramProtocol):
+    """A protocol whose transport is connected to *address*, as ``getaddrinfo()`` has it.
+
+    *count* is called with the name of what happened.
+    """
+
+    def __init__(self, family: int, address: Any, count: Callable[[str], object]) -> None:
+        self.address = address
+        self.users = 0  # that ask, or are about to
+        self.idle: asyncio.TimerHandle | None = None
+        self._family = family
+        self._count = count
+        self._questions: list[Question] = []
+        self._transport: Any = None
+        self._socket: socket.socket | None = None  # the transport's
+        self._opening: asyncio.Future[Any] | None = None
+        self._silent = 0  # questions in a row during which nothing was heard
+        self._owes = False  # whether an answer may come yet that nobody waits for
+        self._heard = 0
+        self._sending: Question | None = None
+        self._ended = False
+
+    async def open(self, question: Question) -> None:
+        """Have a socket; raises DestinationUnreachable where there is no way to there."""
+        silent = self._silent > (0 if self.users == 1 else 1)
+        if silent or (self._owes and self.users == 1 and question.takes_all):
+            self._close()  # it may be the socket that is deaf, or the answer another one's
+        if self._transport is not None:
+            return
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._open())
+            self._opening.add_done_callback(self._opened)
+        # One asker that gives up must not take it from the others.
+        await asyncio.shield(self._opening)
+
+    async def _open(self) -> None:
+        sock = _connected(self._family, self.address)
+        try:
+            loop = asyncio.get_running_loop()
+            transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=sock)
+        except BaseException:
+            sock.close()
+            raise
+        if self._ended:
+            transport.abort()
+            raise ConnectionAbortedError("the sockets were closed")
+        # Also where the plugin was never installed: an error must not end it.
+        self._transport = adopt(transport, current_settings()) or transport
+        self._socket = sock
+        self._silent, self._owes = 0, False
+        self._count("opened")
+
+    def _opened(self, opening: asyncio.Future[Any]) -> None:
+        self._opening = None
+        if not opening.cancelled():
+            opening.exception()  # is seen, though everybody who asked may have given up
+
+    def ask(self, question: Question) -> None:
+        """Take *question* in."""
+        self._questions.append(question)
+
+    def forget(self, question: Question) -> None:
+        """Let go of it, answered or not."""
+        self._questions.remove(question)
+        if question.sent:
+            self._silent = self._silent + 1 if question.heard == self._heard else 0
+            answered = question.answer.done() and not question.answer.cancelled()
+            self._owes = self._owes or question.sent > 1 or not answered
+
+    def send(self, question: Question, data: bytes) -> None:
+        """Send *data*, which is *question*'s."""
+        if self._transport is not None:
+            if not question.sent:
+                question.heard = self._heard
+            question.sent += 1
+            self._sending = question
+            try:
+                self._transport.sendto(data)
+            finally:
+                self._sending = None
+
+    def close(self, exc: BaseException) -> None:
+        """Close its socket for good; what has not been answered fails with *exc*."""
+        self._ended = True
+        self._fail(exc)
+        if self.idle is not None:
+            self.idle.cancel()
+            self.idle = None
+        self._close()
+
+    def abandon(self) -> None:
+        """Close its socket without its event loop, which was closed before it."""
+        self._ended = True
+        if self._transport is not None and self._socket is not None:
+            self._transport = None
+            self._socket.close()
+            self._count("closed")
+
+    def _close(self) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
+            self._count("closed")
+
+    def datagram_received(self, data: bytes, _addr: Any) -> None:
+        """An answer, or one that comes late, or twice."""
+        self._heard += 1
+        if not any(question.takes(data) for question in self._questions):
+            self._count("unexpected")
+            COUNTERS.dropped("an answer that nobody waits for")
+
+    def error_received(self, exc: Exception) -> None:
+        """Nobody is there."""
+        if isinstance(exc, OSError):
+            self._count("errors")
+            if exc.errno in _LOCAL and self._sending is not None:
+                self._sending.fails(exc)  # that of one datagram, and no news of who is there
+                return
+            self._heard += 1
+            self._fail(DestinationUnreachable(self.address, exc))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket has died."""
+        if exc is not None:
+            self._transport = None
+            self._count("closed")
+            self._fail(exc)
+
+    def _fail(self, exc: BaseException) -> None:
+        for question in self._questions:
+            question.fails(exc)
+
+
+def _connected(family: int, address: Any) -> socket.socket:
+    """A socket at a random port that hears *address* alone; raises OSError."""
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        if sys.platform == "win32":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        try:
+            _bind(sock, _host(sock, address))
+            sock.connect(address)
+        except OSError as exc:
+            raise DestinationUnreachable(address, exc) from exc
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _host(sock: socket.socket, address: Any) -> str:
+    """Where to bind *sock*, which keeps to the interface that is set; raises OSError."""
+    interface = Interface.named(current_settings().bind_interface)
+    remote = ipaddress.ip_address(address[0].partition("%")[0])
+    if interface is not None and not remote.is_loopback:
+        return str(interface.take(sock, address, connects=True)[0])
+    return "::" if sock.family == socket.AF_INET6 else "0.0.0.0"
+
+
+def _bind(sock: socket.socket, host: str) -> None:
+    for _ in range(_TRIES):
+        try:
+            sock.bind((host, secrets.choice(_PORTS)))
+            return
+        except OSError:  # taken, or reserved
+            continue
+    sock.bind((host, 0))

@@ -1,0 +1,123 @@
+"""``@deduplicated()``: a handler that answers a repeated request without running again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import hashlib
+import inspect
+import math
+import weakref
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Coroutine, Iterator, overload
+
+from tribler_udp_fix._asyncio._counters import COUNTERS
+from tribler_udp_fix._requests._answers import Answer, Answers, Request
+from tribler_udp_fix._requests._exchanges import source_of
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from ipv8.messaging.serialization import Payload
+    from typing_extensions import ParamSpec
+
+    P = ParamSpec("P")
+
+    class Deduplicate(Protocol):
+        """What takes a handler that returns its answer, and makes one that IPv8 can call."""
+
+        @overload
+        def __call__(
+            self, handler: Callable[P, Coroutine[Any, Any, Payload | None]]
+        ) -> Callable[P, Coroutine[Any, Any, None] | None]: ...
+        @overload
+        def __call__(self, handler: Callable[P, Payload | None]) -> Callable[P, None]: ...
+
+
+def deduplicated(ttl: float = 60.0, size: int = 1000) -> Deduplicate:
+    """A decorator for handlers that return their answer; it stands below IPv8's own.
+
+    ::
+
+        @lazy_wrapper(Question)
+        @deduplicated()
+        def on_question(self, peer, question):
+            return Answer(question.identifier, "...")
+
+    What the handler, or its coroutine, returns is sent to who asked, signed if the request was;
+    None is no answer. The same request of the same peer gets the same bytes again for *ttl* seconds
+    after that, and the handler does not run; nor does it while it is still running. For each
+    community the last *size* requests are remembered; of more, who asks the most loses its oldest.
+    One whose handler raises is forgotten.
+
+    Raises ValueError for a *ttl* or *size* that is not positive.
+    """
+    if not 0 < ttl < math.inf:
+        raise ValueError(f"ttl={ttl!r}: allowed is a positive number of seconds")
+    if not isinstance(size, int) or size < 1:
+        raise ValueError(f"size={size!r}: allowed is a whole number from 1")
+
+    def decorate(handler: Callable[..., Any]) -> Any:
+        answers: weakref.WeakKeyDictionary[Any, Answers] = weakref.WeakKeyDictionary()
+
+        @functools.wraps(handler)
+        def once(community: Any, source: Any, *payloads: Any, **named: Any) -> Any:
+            asked = [payload for payload in payloads if not isinstance(payload, bytes)]
+            if not asked:
+                raise TypeError("@deduplicated() is to stand below @lazy_wrapper() and its kin")
+            packed = community.serializer.pack_serializable_list(asked)
+            request = source_of(source), hashlib.sha256(packed).digest()  # it may be 64 kB
+            known = answers.setdefault(community, Answers(ttl, size))
+            answer = known.find(request, _now())
+            if answer is not None:
+                COUNTERS.add("requests_repeated")
+                _send(community, source, answer.packet)
+                return None
+            answer = known.begin(request)
+
+            def take(payload: Any) -> bytes | None:
+                packet = None
+                if payload is not None:
+                    packet = community.ezr_pack(payload.msg_id, payload, sig=_is_signed(source))
+                known.end(request, answer, packet, _now())
+                return packet
+
+            async def give_later(coroutine: Awaitable[Any]) -> None:
+                with _forgetting(known, request, answer):
+                    packet = take(await coroutine)
+                _send(community, source, packet)
+
+            with _forgetting(known, request, answer):
+                returned = handler(community, source, *payloads, **named)
+                if inspect.isawaitable(returned):
+                    return give_later(returned)
+                packet = take(returned)
+            _send(community, source, packet)  # the handler has run, whether or not this can leave
+            return None
+
+        return once
+
+    return decorate
+
+
+@contextlib.contextmanager
+def _forgetting(known: Answers, request: Request, answer: Answer) -> Iterator[None]:
+    """Where it fails, or is cancelled, a request that is repeated is tried again."""
+    try:
+        yield
+    except BaseException:
+        known.forget(request, answer)
+        raise
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _is_signed(source: Any) -> bool:
+    return hasattr(source, "public_key")
+
+
+def _send(community: Any, source: Any, packet: bytes | None) -> None:
+    if packet is not None:
+        community.endpoint.send(source.address if _is_signed(source) else source, packet)
