@@ -29,14 +29,26 @@ def document() -> None:
             "name": (String, "the class and the address; what probe and rebind are told"),
             "endpoint": (String, "the class"),
             "address": ([Raw], "the host and the port that it is bound to"),
+            "bound": (Boolean, "whether it has a socket there"),
+            "configured": Raw(
+                allow_none=True,
+                metadata={"description": "the host and the port that were asked for, or null"},
+            ),
+            "interface": (String, "the network adapter that it keeps to, or empty"),
             "state": (
                 String,
                 "healthy, quiet, suspect, re-arming, rebinding, backing off or unknown",
             ),
             "seconds_in_state": (Float, "how long it has been in that state"),
+            "condition": (String, "cannot send, no peer, connected, or empty"),
+            "reason": (String, "what ails it, as that its address has gone; empty for nothing"),
             "last_heard": Float(
                 allow_none=True,
                 metadata={"description": "in seconds since the epoch, null for never"},
+            ),
+            "last_heard_from_peer": Float(
+                allow_none=True,
+                metadata={"description": "the same, but for probes of our own"},
             ),
             "bytes_heard": (Integer, "from peers, probes aside"),
             "probes": (Dict, "sent, answered, missed, late, forged and unsent"),
@@ -66,6 +78,23 @@ def document() -> None:
             "history": ([Dict], "the newest events, oldest first"),
         }
     )
+    peers = schema(
+        UdpFixPeers={
+            "alive": (Integer, "peers that were heard of late"),
+            "quiet": (Integer, "those that are silent, and are being asked"),
+            "suspect": (Integer, "those that have missed a question"),
+            "gone": (Integer, "those that have missed them all"),
+            "median_rtt": Float(
+                allow_none=True,
+                metadata={"description": "the median round trip in seconds, null for unknown"},
+            ),
+            "pings": (Integer, "how many were sent"),
+            "answers": (Integer, "how many of them were answered"),
+            "went": (Integer, "how often a peer was told to have gone"),
+            "returned": (Integer, "how often one that had gone was back"),
+            "reason": (String, "what ails all of them; empty for nothing"),
+        }
+    )
     health = schema(
         UdpFixHealth={
             "at": (Float, "when this was, in seconds since the epoch"),
@@ -76,6 +105,7 @@ def document() -> None:
             "repairs": ([repair], "those that there are"),
             "counters": (Dict, "since the process started"),
             "watchdogs": ([watchdog], "one for each IPv8 instance"),
+            "peers": ([peers], "one for each IPv8 instance whose peers are monitored"),
         }
     )
     details = schema(

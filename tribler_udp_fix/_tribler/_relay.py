@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 import logging
 import time
+from typing import Tuple
 
 from tribler_udp_fix._install import status
 from tribler_udp_fix._tribler._gui import Gui
 from tribler_udp_fix._watchdog._events import Event, EventKind, listeners
 from tribler_udp_fix._watchdog._policy import Input, State
+from tribler_udp_fix._watchdog._report import EndpointStatus
 
 logger = logging.getLogger("tribler_udp_fix")
 
-LASTING = 60.0  # seconds that an endpoint has been deaf before the user is told
+LASTING = 60.0  # seconds that an endpoint cannot hear, or send, before the user is told
 
 _HEALTHY = State.HEALTHY.value
 _IDLE = {_HEALTHY, State.QUIET.value}
@@ -22,14 +24,24 @@ _DEAF = {
     state.value for state in (State.SUSPECT, State.REARMING, State.REBINDING, State.BACKING_OFF)
 }
 
+_DEAFNESS = "deaf"
+_NO_PEER = EventKind.NO_PEER.value  # which has lasted for minutes when it is told
+_CONDITIONS = (EventKind.CANNOT_SEND.value, _NO_PEER)
+_ENDS = {
+    EventKind.SENDS_AGAIN: EventKind.CANNOT_SEND.value,
+    EventKind.PEER_HEARD: _NO_PEER,
+}
+
+Failure = Tuple[str, str]  # the endpoint's name; deaf, or its condition
+
 
 class Relay:
     """Tells *gui* of each change of health, of every watchdog in the process.
 
-    An endpoint that has been deaf for more than *lasting* seconds (60) is a pop-up, one for each
-    failure, with *page* as what the user can do to look; when nobody is there to see it, it comes
-    when somebody is, if the endpoint is deaf still. Whatever goes wrong is logged, and goes no
-    further.
+    An endpoint that has been deaf, or that nothing has left, for more than *lasting* seconds (60)
+    is a pop-up, one for each failure, with *page* as what the user can do to look. So is one that
+    hears itself, but no peer. When nobody is there to see it, it comes when somebody is, if it is
+    so still. Whatever goes wrong is logged, and goes no further.
     """
 
     def __init__(self, gui: Gui, page: str, lasting: float | None = None) -> None:
@@ -37,8 +49,8 @@ class Relay:
         self._page = page
         self._lasting = LASTING if lasting is None else lasting
         self._loop: asyncio.AbstractEventLoop | None = None
-        # By the endpoint's name: since when it is deaf, and what waits to say so, if it is unsaid.
-        self._failures: dict[str, tuple[float, asyncio.TimerHandle | None]] = {}
+        # Since when, and what waits to say so, if it is unsaid.
+        self._failures: dict[Failure, tuple[float, asyncio.TimerHandle | None]] = {}
 
     def start(self) -> None:
         """Tell from now on, on the running event loop."""
@@ -47,14 +59,16 @@ class Relay:
         for watchdog in status().watchdogs:
             for endpoint in watchdog.endpoints:
                 if endpoint.state in _DEAF:
-                    self._begin(endpoint.name)
+                    self._begin((endpoint.name, _DEAFNESS))
+                if endpoint.condition in _CONDITIONS:
+                    self._begin((endpoint.name, endpoint.condition))
 
     def stop(self) -> None:
         """Tell no more."""
         with contextlib.suppress(ValueError):
             listeners.remove(self._hear)
-        for name in list(self._failures):
-            self._end(name)
+        for failure in list(self._failures):
+            self._end(failure)
         self._loop = None
 
     def _hear(self, event: Event) -> None:
@@ -68,49 +82,66 @@ class Relay:
         if self._loop is None:
             return
         try:
-            if event.kind is EventKind.STATE:
-                self._note(event)
-                if {event.state, event.previous} <= _IDLE:
-                    return  # an idle endpoint's routine
+            self._note(event)
+            if event.kind is EventKind.STATE and {event.state, event.previous} <= _IDLE:
+                return  # an idle endpoint's routine
             if self._gui.is_there():
                 self._gui.tell(event.as_dict())
         except Exception:  # the host would show it to the user
             logger.exception("Tribler was not told: %s", event)
 
     def _note(self, event: Event) -> None:
-        closed = event.state == State.UNKNOWN.value and event.cause == Input.CLOSED.value
-        if event.state == _HEALTHY or closed:
-            self._end(event.endpoint)
-        elif event.state in _DEAF and event.endpoint not in self._failures:
-            self._begin(event.endpoint)
+        deafness = (event.endpoint, _DEAFNESS)
+        if event.kind.value in _CONDITIONS:
+            self._begin((event.endpoint, event.kind.value))
+        elif event.kind in _ENDS:
+            self._end((event.endpoint, _ENDS[event.kind]))
+        elif event.state == _HEALTHY:
+            self._end(deafness)
+        elif event.state == State.UNKNOWN.value and event.cause == Input.CLOSED.value:
+            for what in (_DEAFNESS, *_CONDITIONS):
+                self._end((event.endpoint, what))
+        elif event.state in _DEAF and deafness not in self._failures:
+            self._begin(deafness)
 
-    def _begin(self, name: str) -> None:
-        self._failures[name] = time.monotonic(), self._later(name)
+    def _begin(self, failure: Failure) -> None:
+        seconds = 0.0 if failure[1] == _NO_PEER else self._lasting
+        self._failures[failure] = time.monotonic(), self._later(failure, seconds)
 
-    def _end(self, name: str) -> None:
-        _, timer = self._failures.pop(name, (0.0, None))
+    def _end(self, failure: Failure) -> None:
+        _, timer = self._failures.pop(failure, (0.0, None))
         if timer is not None:
             timer.cancel()
 
-    def _later(self, name: str) -> asyncio.TimerHandle:
+    def _later(self, failure: Failure, seconds: float) -> asyncio.TimerHandle:
         assert self._loop is not None
-        return self._loop.call_later(self._lasting, self._due, name)
+        return self._loop.call_later(seconds, self._due, failure)
 
-    def _due(self, name: str) -> None:
+    def _due(self, failure: Failure) -> None:
+        name, what = failure
         try:
-            since = self._failures[name][0]
-            state = _state_of(name)
-            if state is None or state in _IDLE:  # it closed, or has another name by now
-                del self._failures[name]
+            since = self._failures[failure][0]
+            endpoint = _endpoint(name)
+            if endpoint is None or not _suffers(endpoint, what):  # closed, or of another name now
+                del self._failures[failure]
             elif not self._gui.is_there():
-                self._failures[name] = since, self._later(name)
+                self._failures[failure] = since, self._later(failure, self._lasting)
             else:
-                self._failures[name] = since, None
-                self._pop_up(name, state, time.monotonic() - since)
+                self._failures[failure] = since, None
+                if what == _DEAFNESS:
+                    self._tell_deafness(name, endpoint.state, time.monotonic() - since)
+                else:
+                    self._tell_condition(endpoint)
         except Exception:  # a timer's callback: Tribler takes what it raises for a crash
-            logger.exception("Tribler was not told that %s is deaf", name)
+            logger.exception("Tribler was not told of %s: %s", name, what)
 
-    def _pop_up(self, name: str, state: str, seconds: float) -> None:
+    def _tell_condition(self, endpoint: EndpointStatus) -> None:
+        self._gui.pop_up(
+            f"{endpoint.name}: {endpoint.condition}",
+            f"{endpoint.name}: {endpoint.reason}. To see how it stands, {self._page}.",
+        )
+
+    def _tell_deafness(self, name: str, state: str, seconds: float) -> None:
         when = time.strftime("%H:%M:%S", time.localtime(time.time() - seconds))
         self._gui.pop_up(
             f"{name} has been deaf since {when}",
@@ -120,9 +151,15 @@ class Relay:
         )
 
 
-def _state_of(name: str) -> str | None:
+def _suffers(endpoint: EndpointStatus, what: str) -> bool:
+    if what == _DEAFNESS:
+        return endpoint.state not in _IDLE
+    return endpoint.condition == what
+
+
+def _endpoint(name: str) -> EndpointStatus | None:
     for watchdog in status().watchdogs:
         for endpoint in watchdog.endpoints:
             if endpoint.name == name:
-                return endpoint.state
+                return endpoint
     return None

@@ -10,7 +10,7 @@ from typing import Callable, Tuple
 
 from tribler_udp_fix._imports._modules import loaded_class
 from tribler_udp_fix._patching._patches import Check, Patch, Repair, Shape
-from tribler_udp_fix._tribler import _version7, _version8
+from tribler_udp_fix._tribler import _trackers, _version7, _version8
 from tribler_udp_fix._tribler._names import (
     COMPONENT,
     COMPONENTS,
@@ -23,6 +23,8 @@ from tribler_udp_fix._tribler._names import (
     SESSION,
     START_CORE,
     TARGETS,
+    TRACKERS,
+    TRACKERS_7,
 )
 
 Faults = Tuple[str, ...]
@@ -31,6 +33,8 @@ Faults = Tuple[str, ...]
 def repair_of(module: str) -> Repair:
     """What joins Tribler in a module of ``TARGETS``; raises LookupError if that is unknown."""
     _, faults = TARGETS[module]
+    if module in (TRACKERS, TRACKERS_7):
+        return _trackers_repair(module, faults)
     return _MAKERS[module](faults)
 
 
@@ -83,6 +87,20 @@ def _rest_manager_7_repair(faults: Faults) -> Repair:
     )
     how = f"version 7.13 has {_version7.PATH}/health"
     return Repair(how, faults, shapes, (Patch(manager, "start", _version7.start_rest),))
+
+
+def _trackers_repair(module: str, faults: Faults) -> Repair:
+    manager = _class(module, "UdpSocketManager")
+    session = _class(module, "TrackerSession")
+    asked = ["ip_address", "port", "proxy", "sendto", "tracker_address", "transaction_id"]
+    made = ["self", "tracker_type", "tracker_url", "tracker_address", "announce_page", "timeout"]
+    shapes = (
+        Shape(manager, "send_request", ["self", "data", "tracker_session"], asked, coroutine=True),
+        Shape(session, "__init__", made, ["timeout", "tracker_address"]),
+    )
+    how = "each UDP tracker is asked from a socket of its own"
+    patches = (Patch(manager, "send_request", _trackers.send_request),)
+    return Repair(how, faults, shapes, patches)
 
 
 def _events_shapes(events: type) -> tuple[Check, ...]:
