@@ -11,6 +11,20 @@ of a package that the hook has imported: PYTEST_DONT_REWRITE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tribler_udp_fix._install import install, status, uninstall
+    from tribler_udp_fix._peers._heartbeat_policy import PeerState
+    from tribler_udp_fix._peers._monitor import PeerMonitor
+    from tribler_udp_fix._peers._peer_events import PeerEvent, PeerEventKind, PeersStatus
+    from tribler_udp_fix._pool._destination import DestinationUnreachable
+    from tribler_udp_fix._pool._sockets import RequestSockets
+    from tribler_udp_fix._requests._deduplicated import deduplicated
+    from tribler_udp_fix._requests._errors import (
+        EndpointClosed,
+        PeerGone,
+        RequestFailed,
+        RequestTimeout,
+    )
+    from tribler_udp_fix._requests._request import request
+    from tribler_udp_fix._requests._retrying import Retrying
     from tribler_udp_fix._settings import Settings
     from tribler_udp_fix._status import RepairStatus, Status
     from tribler_udp_fix._watchdog._events import Event, EventKind
@@ -18,31 +32,59 @@ if TYPE_CHECKING:
     from tribler_udp_fix._watchdog._watchdog import Watchdog
 
 __all__ = [
+    "DestinationUnreachable",
+    "EndpointClosed",
     "EndpointStatus",
     "Event",
     "EventKind",
+    "PeerEvent",
+    "PeerEventKind",
+    "PeerGone",
+    "PeerMonitor",
+    "PeerState",
+    "PeersStatus",
     "RepairStatus",
+    "RequestFailed",
+    "RequestSockets",
+    "RequestTimeout",
+    "Retrying",
     "Settings",
     "Status",
     "Watchdog",
     "WatchdogStatus",
     "__version__",
+    "deduplicated",
     "install",
+    "request",
     "status",
     "uninstall",
 ]
 __version__ = "0.1.0"
 
 _HOMES = {
+    "DestinationUnreachable": "_pool._destination",
+    "EndpointClosed": "_requests._errors",
     "EndpointStatus": "_watchdog._report",
     "Event": "_watchdog._events",
     "EventKind": "_watchdog._events",
+    "PeerGone": "_requests._errors",
+    "PeerEvent": "_peers._peer_events",
+    "PeerEventKind": "_peers._peer_events",
+    "PeerMonitor": "_peers._monitor",
+    "PeerState": "_peers._heartbeat_policy",
+    "PeersStatus": "_peers._peer_events",
     "RepairStatus": "_status",
+    "RequestFailed": "_requests._errors",
+    "RequestSockets": "_pool._sockets",
+    "RequestTimeout": "_requests._errors",
+    "Retrying": "_requests._retrying",
     "Settings": "_settings",
     "Status": "_status",
     "Watchdog": "_watchdog._watchdog",
     "WatchdogStatus": "_watchdog._report",
+    "deduplicated": "_requests._deduplicated",
     "install": "_install",
+    "request": "_requests._request",
     "status": "_install",
     "uninstall": "_install",
 }

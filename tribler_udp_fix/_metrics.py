@@ -18,6 +18,8 @@ from prometheus_client.registry import Collector
 from tribler_udp_fix import __version__
 from tribler_udp_fix._install import status
 from tribler_udp_fix._patching._states import APPLIED, NOT_NEEDED, OFF, REFUSED
+from tribler_udp_fix._peers._heartbeat_policy import PeerState
+from tribler_udp_fix._peers._peer_events import PeerEventKind, PeersStatus
 from tribler_udp_fix._settings import Settings
 from tribler_udp_fix._status import Status
 from tribler_udp_fix._watchdog._policy import State
@@ -60,6 +62,7 @@ def _metrics(now: Status) -> Iterator[Metric]:
     # Two watchdogs may watch one endpoint; a sample may be there once.
     endpoints = {e.name: e for watchdog in now.watchdogs for e in watchdog.endpoints}
     yield from _endpoints(list(endpoints.values()))
+    yield from _peers(now.peers)
 
 
 def _process(now: Status) -> Iterator[Metric]:
@@ -101,6 +104,11 @@ def _process(now: Status) -> Iterator[Metric]:
         [],
         [([], now.counters.get("ipv8_endpoints_not_opened", 0))],
     )
+    for name, meaning in (
+        ("pings_unanswered", "Pings of IPv8's churn that nobody answered."),
+        ("pings_refused", "Those of them that earned an ICMP error, as far as can be told."),
+    ):
+        yield _counter(name, meaning, [], [([], now.counters.get(name, 0))])
 
 
 def _loops(now: Status) -> Iterator[Metric]:
@@ -158,6 +166,38 @@ def _endpoints(endpoints: list[EndpointStatus]) -> Iterator[Metric]:
     for name, meaning, count in _COUNTS:
         samples = [([e.name], float(count(e))) for e in endpoints]
         yield _counter(f"endpoint_{name}", meaning, own, samples)
+
+
+def _peers(monitors: tuple[PeersStatus, ...]) -> Iterator[Metric]:
+    def total(count: Callable[[PeersStatus], int]) -> float:
+        return float(sum(map(count, monitors)))
+
+    states = GaugeMetricFamily(
+        PREFIX + "peers", "Peers of IPv8 that are monitored, by state.", labels=["state"]
+    )
+    for state in PeerState:
+        states.add_metric([state.value], total(lambda m, name=state.value: getattr(m, name)))  # type: ignore[misc]
+    yield states
+    rtt = GaugeMetricFamily(
+        PREFIX + "peers_rtt_seconds",
+        "The peers' median round trip, of several instances the greatest; absent until known.",
+    )
+    known = [monitor.median_rtt for monitor in monitors if monitor.median_rtt is not None]
+    if known:
+        rtt.add_metric([], max(known))
+    yield rtt
+    sent, answered = total(lambda m: m.pings), total(lambda m: m.answers)
+    yield _counter("peer_pings_sent", "Pings that were sent to peers.", [], [([], sent)])
+    yield _counter("peer_pings_answered", "Pings that peers answered.", [], [([], answered)])
+    yield _counter(
+        "peer_events",
+        "Peers that went, and that returned.",
+        ["kind"],
+        [
+            ([PeerEventKind.GONE.value], total(lambda m: m.went)),
+            ([PeerEventKind.RETURNED.value], total(lambda m: m.returned)),
+        ],
+    )
 
 
 def _counter(

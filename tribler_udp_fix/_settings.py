@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from typing import Any, Callable, Mapping, NamedTuple
 
 from tribler_udp_fix._switch import OFF_VALUES, ON_VALUES, SWITCH
@@ -77,6 +78,45 @@ def _choice(default: str, others: tuple[str, ...], meaning: str) -> str:
     return dataclasses.field(default=default, metadata={_KIND: _Kind(allowed, check, parse)})
 
 
+def _text(default: str, allowed: str) -> str:
+    def check(value: Any) -> None:
+        if not isinstance(value, str):
+            raise TypeError
+
+    return dataclasses.field(default=default, metadata={_KIND: _Kind(allowed, check, str.strip)})
+
+
+_PORT_CHANGES = {"never": float("inf"), "at once": 0.0}
+
+
+def _port_failures(value: str) -> float:
+    if value in _PORT_CHANGES:
+        return _PORT_CHANGES[value]
+    words = value.split(" ")
+    if len(words) != 3 or words[0] != "after" or words[2] not in ("failures", "failure"):
+        raise ValueError
+    if not (words[1].isascii() and words[1].isdigit() and 1 <= int(words[1]) <= 1_000_000):
+        raise ValueError
+    return float(words[1])
+
+
+def _port_change(default: str, meaning: str) -> str:
+    def check(value: Any) -> None:
+        if not isinstance(value, str):
+            raise TypeError
+        _port_failures(value)
+
+    def parse(text: str) -> str:
+        words = " ".join(text.lower().split())
+        # As it was once, a switch.
+        return "at once" if words in ON_VALUES else "never" if words in OFF_VALUES else words
+
+    allowed = (
+        f"never, at once, or after N failures, N a whole number from 1 to 1,000,000 ({meaning})"
+    )
+    return dataclasses.field(default=default, metadata={_KIND: _Kind(allowed, check, parse)})
+
+
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """What ``install()`` can be told.
@@ -96,7 +136,10 @@ class Settings:
 
     Of the watchdog:
 
-    watchdog: watch the endpoints of every IPv8 instance that starts.
+    watchdog: watch anything at all.
+    watch: what is watched: ``ipv8`` (the endpoints of every IPv8 instance that starts), ``all``
+        (every datagram transport that asyncio makes in this process, too), ``none`` (what the
+        program asks for by ``Watchdog``), or ``auto``: ``all`` inside Tribler, else ``ipv8``.
     probe_after: seconds without a datagram after which an endpoint is probed. 0.1 to 3600.
     probe_timeout: seconds in which a probe must be heard. 0.05 to 60.
     probe_misses: probes missed in a row before anything is done. 1 to 100.
@@ -108,10 +151,33 @@ class Settings:
     retry_cap: seconds between two tries, at most. 1 to 3600.
     max_socket_age: seconds after which a quiet endpoint gets a new socket; 0 is never. 60 to
         31,536,000.
-    allow_port_change: where an endpoint's port has been taken, take another.
+    allow_port_change: where an endpoint's port has been taken, take another: ``never``, ``at once``
+        or ``after N failures`` to bind it, of which there is one about every 2 seconds. Reserved by
+        Windows, it is given up at once.
+    bind_interface: the name of a network adapter, such as a VPN's, as Windows or ``ip link`` shows
+        it, or on Windows its GUID; "" is none. The endpoints of IPv8 that are to be bound to all
+        addresses are bound to those of this adapter, follow them, and send by it alone: without
+        it, nothing. Of a Rust endpoint only the address can be chosen, not the way from there.
     rebind_rust: rebind a deaf Rust endpoint too, instead of reporting it.
-    gap_queue: datagrams that wait while an endpoint has no socket; what does not fit is counted
-        as dropped. 0 to 100,000.
+    no_peer_minutes: minutes in which an IPv8 endpoint hears its probes, but no peer, until that is
+        told; 0 is never. 0.1 to 1440.
+    gap_queue: datagrams that wait while an endpoint has no socket: the newest; what does not fit is
+        counted as dropped. 0 to 100,000.
+    gap_queue_age: seconds that a datagram waits so, at most; then it is counted as dropped. 0.1 to
+        3600.
+
+    Inside Tribler:
+
+    tracker_sockets: ask each UDP tracker from a connected socket of its own (``RequestSockets``),
+        again after 15 s and so on; else as Tribler does, all from one.
+
+    Of the peers of IPv8:
+
+    peer_monitor: ask the peers of every IPv8 instance that starts whether they are there: ``on``,
+        ``off``, or ``auto``: ``on`` inside Tribler, else ``off``.
+    drop_gone_peers: remove a peer that has gone from IPv8's network. Off: that is left to IPv8.
+    dht_pings: have IPv8's DHT ping its nodes where its program has left out ``PingChurn``: ``on``,
+        ``off``, or ``auto``: ``on`` inside Tribler, else ``off``.
 
     Raises TypeError or ValueError, naming the setting, the value and what is allowed.
     """
@@ -124,7 +190,10 @@ class Settings:
     loop: str = _choice(
         "keep", ("proactor", "selector"), "the event loop on Windows of a program that names none"
     )
-    watchdog: bool = _switch(True, "watch the endpoints of every IPv8 instance")
+    watchdog: bool = _switch(True, "watch endpoints")
+    watch: str = _choice(
+        "auto", ("ipv8", "all", "none"), "which endpoints are watched; auto: all inside Tribler"
+    )
     probe_after: float = _number(10.0, 0.1, 3600, "seconds of quiet before a probe")
     probe_timeout: float = _number(1.0, 0.05, 60, "seconds in which a probe must be heard")
     probe_misses: int = _whole_number(3, 1, 100, "probes missed before anything is done")
@@ -139,10 +208,25 @@ class Settings:
         "seconds until a quiet endpoint gets a new socket, 0 is never",
         off=True,
     )
-    allow_port_change: bool = _switch(False, "take another port where the old one is taken")
+    allow_port_change: str = _port_change(
+        "after 30 failures", "when to take another port than one that is taken"
+    )
+    bind_interface: str = _text("", "the name of a network adapter, or nothing")
     rebind_rust: bool = _switch(False, "rebind a deaf Rust endpoint too")
     gap_queue: int = _whole_number(
         1000, 0, 100_000, "datagrams that wait while an endpoint has no socket"
+    )
+    no_peer_minutes: float = _number(
+        10.0, 0.1, 1440, "minutes without a peer until that is told, 0 is never", off=True
+    )
+    tracker_sockets: bool = _switch(True, "in Tribler, ask each UDP tracker from its own socket")
+    gap_queue_age: float = _number(5.0, 0.1, 3600, "seconds that a datagram waits so, at most")
+    peer_monitor: str = _choice(
+        "auto", ("on", "off"), "ask IPv8's peers whether they are there; auto: inside Tribler"
+    )
+    drop_gone_peers: bool = _switch(False, "remove a peer that has gone from IPv8's network")
+    dht_pings: str = _choice(
+        "auto", ("on", "off"), "ping the DHT's nodes where nobody does; auto: inside Tribler"
     )
 
     def __post_init__(self) -> None:
@@ -154,6 +238,31 @@ class Settings:
                 kind.check(value)
             except (TypeError, ValueError) as exc:
                 raise type(exc)(f"{field.name}={value!r}: allowed is {kind.allowed}") from None
+
+    @property
+    def port_failures(self) -> float:
+        """How often a port cannot be bound until another is taken: 0 at once, infinity never."""
+        return _port_failures(self.allow_port_change)
+
+    @property
+    def watches_ipv8(self) -> bool:
+        """Whether the endpoints of IPv8 instances are watched."""
+        return self.watch != "none"
+
+    @property
+    def watches_all(self) -> bool:
+        """Whether every datagram transport is watched."""
+        return _inside_tribler() if self.watch == "auto" else self.watch == "all"
+
+    @property
+    def monitors_peers(self) -> bool:
+        """Whether the peers of IPv8 instances are asked whether they are there."""
+        return _inside_tribler() if self.peer_monitor == "auto" else self.peer_monitor == "on"
+
+    @property
+    def pings_dht(self) -> bool:
+        """Whether a DHT that pings nobody is made to."""
+        return _inside_tribler() if self.dht_pings == "auto" else self.dht_pings == "on"
 
     @classmethod
     def from_environ(
@@ -187,6 +296,10 @@ class Settings:
                 else:
                     values[field.name] = value
         return cls(**values)
+
+
+def _inside_tribler() -> bool:
+    return "tribler.core" in sys.modules
 
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:

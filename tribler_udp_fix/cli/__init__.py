@@ -32,10 +32,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run.main(words[1:], parser)
     _never_fail_to_encode()
     try:
-        arguments = parser.parse_args(words)
-        if arguments.command is None:
-            parser.print_help()
-            return 0
+        try:
+            arguments = parser.parse_args(words)
+            if arguments.command is None:
+                parser.print_help()
+                return 0
+        finally:
+            sys.stdout.flush()  # a help that nobody reads any more fails here, not at the exit
         command = importlib.import_module(f"tribler_udp_fix.cli.{arguments.command}")
         status: int = command.main(arguments)
         sys.stdout.flush()

@@ -167,7 +167,7 @@ def _print(report: dict[str, Any]) -> None:
         faults = [trial["fault"] for trial in report["trials"]]
         console.print(
             f"healthy: there is no ProactorEventLoop on {platform.system()}, "
-            f"so asyncio's own faults, {faults[0]} to {faults[-1]}, cannot occur"
+            f"so asyncio's own faults, {', '.join(faults)}, cannot occur"
         )
         for line in _not_tried(report):
             console.print(line)

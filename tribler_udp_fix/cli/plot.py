@@ -22,7 +22,7 @@ PAD = 12
 
 TITLE = "Datagrams a UDP echo service heard, without and with tribler_udp_fix"
 
-_STYLE = """
+STYLE = """
   .ground { fill: #ffffff; stroke: #d0d7de }
   text { fill: #24292f; font: 12px system-ui, "Segoe UI", Helvetica, Arial, sans-serif }
   .title { font-size: 16px; font-weight: 600 }
@@ -79,7 +79,7 @@ def draw(pairs: list[Pair]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title about">',
         f'<title id="title">{escape(TITLE)}</title>',
         f'<desc id="about">{escape(" ".join(_in_words(pair) for pair in pairs))}</desc>',
-        f"<style>{_STYLE}</style>",
+        f"<style>{STYLE}</style>",
         f'<rect class="ground" x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="6"/>',
         *_head(),
     ]
@@ -124,14 +124,14 @@ def _head() -> list[str]:
 def _chart(pair: Pair, scale: Scale) -> list[str]:
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
     parts = [f'<text class="name" x="{LEFT}" y="{TOP - 14}">Python {escape(pair.version)}</text>']
-    for count in _ticks(scale.datagrams):
+    for count in ticks(scale.datagrams):
         y = scale.y(count)
         parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{right}"/>')
-        parts.append(_label(LEFT - 6, y + 4, str(count), "end"))
-    for second in _ticks(scale.seconds):
-        parts.append(_label(scale.x(second), bottom + 15, f"{second:g}", "middle"))
+        parts.append(label(LEFT - 6, y + 4, str(count), "end"))
+    for second in ticks(scale.seconds):
+        parts.append(label(scale.x(second), bottom + 15, f"{second:g}", "middle"))
     parts.append(f'<path class="axis" d="M{LEFT} {TOP - 4}V{bottom}H{right}"/>')
-    parts.append(_label((LEFT + right) / 2, HEIGHT - 8, "seconds", "middle"))
+    parts.append(label((LEFT + right) / 2, HEIGHT - 8, "seconds", "middle"))
     middle = (TOP + bottom) / 2
     parts.append(
         f'<text class="small" text-anchor="middle" '
@@ -173,11 +173,12 @@ def _end_text(child: Child) -> str:
     return f"{child.heard} of {child.sent}"
 
 
-def _label(x: float, y: float, text: str, anchor: str) -> str:
+def label(x: float, y: float, text: str, anchor: str) -> str:
+    """A small text at a place of a chart."""
     return f'<text class="small" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>'
 
 
-def _ticks(highest: float) -> list[int]:
+def ticks(highest: float) -> list[int]:
     """Round numbers from 0, at most five of them."""
     for step in (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000):
         if highest / step < 5.5:

@@ -21,7 +21,7 @@ PTH = "tribler_udp_fix.pth"
 
 _NO_PTH = (
     "child Pythons will run without the plugin: they read it from "
-    f"{PTH} in site-packages, which pip install tribler_udp_fix lays there"
+    f"{PTH} in site-packages, which `pip install .` in a clone, or of the wheel, lays there"
 )
 
 

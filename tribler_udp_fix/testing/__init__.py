@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from tribler_udp_fix.testing._fast import FastLoop, fast_loop
     from tribler_udp_fix.testing._handler import RaisingHandler, raising_handler
     from tribler_udp_fix.testing._loop import starved_loop
+    from tribler_udp_fix.testing._network import (
+        LossyNetwork,
+        answers_from_elsewhere,
+        late_answers,
+        lossy_network,
+        repeated_answers,
+        silent_peer,
+    )
     from tribler_udp_fix.testing._port import TakenPort, taken_port
     from tribler_udp_fix.testing._receiving import dead_reader, lost_completion
     from tribler_udp_fix.testing._rust import deaf_rust_endpoint
@@ -24,8 +32,10 @@ __all__ = [
     "FailingSends",
     "FastLoop",
     "FaultUnavailable",
+    "LossyNetwork",
     "RaisingHandler",
     "TakenPort",
+    "answers_from_elsewhere",
     "changed_addresses",
     "clock_jump",
     "dead_reader",
@@ -33,8 +43,12 @@ __all__ = [
     "departed_peer",
     "failing_sends",
     "fast_loop",
+    "late_answers",
+    "lossy_network",
     "lost_completion",
     "raising_handler",
+    "repeated_answers",
+    "silent_peer",
     "starved_loop",
     "taken_port",
     "wakeup_cut",
@@ -47,8 +61,10 @@ _HOMES = {
     "FailingSends": "_sending",
     "FastLoop": "_fast",
     "FaultUnavailable": "_targets",
+    "LossyNetwork": "_network",
     "RaisingHandler": "_handler",
     "TakenPort": "_port",
+    "answers_from_elsewhere": "_network",
     "changed_addresses": "_clock",
     "clock_jump": "_clock",
     "dead_reader": "_receiving",
@@ -56,8 +72,12 @@ _HOMES = {
     "departed_peer": "_sending",
     "failing_sends": "_sending",
     "fast_loop": "_fast",
+    "late_answers": "_network",
+    "lossy_network": "_network",
     "lost_completion": "_receiving",
     "raising_handler": "_handler",
+    "repeated_answers": "_network",
+    "silent_peer": "_network",
     "starved_loop": "_loop",
     "taken_port": "_port",
     "wakeup_cut": "_wakeup",

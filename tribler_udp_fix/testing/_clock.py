@@ -46,7 +46,7 @@ def clock_jump(seconds: float = 3600.0) -> Iterator[None]:
 def changed_addresses(addresses: Addresses = _ELSEWHERE) -> Iterator[None]:
     """The machine has other addresses, for every watchdog that runs now.
 
-    They look at once, and tell of it when the addresses have stayed for two seconds, as they do of
+    They look at once, and tell of it when the addresses have stayed for a second, as they do of
     real ones; at the end the machine has its own again, of which nothing is told. *addresses* are
     the ones that the system would send from, IPv4 and IPv6, "" where there is none. On every event
     loop and system.

@@ -9,10 +9,10 @@ from typing import Any, Iterator, NamedTuple
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
-from tribler_udp_fix._asyncio._reader import rearm
 from tribler_udp_fix.testing._seam import Call, hooked
-from tribler_udp_fix.testing._targets import is_over, not_reading
+from tribler_udp_fix.testing._targets import is_over, is_repaired, not_reading
 
+_TRIES = 200
 _OverlappedFuture: Any = windows_events._OverlappedFuture  # type: ignore[attr-defined]
 
 
@@ -156,7 +156,21 @@ def _losing(transport: Any, lost: list[Any], *, only_one: bool) -> Iterator[None
 def _revive(transport: Any, lost: list[Any]) -> None:
     """Have the transport read again if what it has posted is among *lost*."""
     if not is_over(transport) and transport._read_fut in lost:
-        rearm(transport)
+        _rearm(transport)
+
+
+def _rearm(transport: Any) -> None:
+    """Make it read again; each ICMP error that waits fails one more receive of a stock one."""
+    if is_repaired(transport):
+        transport.rearm()
+        return
+    lost, transport._read_fut = transport._read_fut, None
+    if lost is not None:
+        _forget(transport, lost)
+    for _ in range(_TRIES):
+        transport._loop_reading()
+        if transport._read_fut is not None or transport.is_closing():
+            break
 
 
 def _never_completing(transport: Any) -> Any:

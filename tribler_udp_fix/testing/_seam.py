@@ -1,9 +1,10 @@
 """Stands between a transport and its socket, and on the Proactor between it and the proactor.
 
 All that the faults know of a transport's inside is here and in ``_receiving``: that it calls the
-methods of ``_sock``, and ``send``, ``sendto``, ``recv`` and ``recvfrom`` of ``_loop._proactor``;
-and that a repaired one posts each receive in ``_post_receive()``.
-Nothing is replaced for anybody else, and each transport gets back what it had.
+methods of ``_sock``, and asyncio's own ``send``, ``sendto``, ``recv`` and ``recvfrom`` of
+``_loop._proactor``; and that a repaired one posts each receive in ``_post_receive()``, and each
+send in ``_post_send()``. A fault is that of one socket: what the transport does with another one
+is left alone. Nothing is replaced for anybody else, and each transport gets back what it had.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Seam:
         self.posts = is_repaired(transport)
         if self.posts:
             transport._post_receive = self._post_receive
-        if is_proactor(transport):
+            transport._post_send = self._post_send
+        elif is_proactor(transport):
             self._stand_in: Any = _Loop(self, self._loop)
             transport._loop = self._stand_in
 
@@ -43,11 +45,12 @@ class Seam:
     def _post_receive(self) -> Exception | None:
         """What a repaired transport posts a receive with, which returns why that failed at once."""
         transport = self._transport
-        if transport._closing or transport._read_fut is not None:
-            return None
+        cls = type(transport)
+        if transport._sock is not self._socket:
+            return cls._post_receive(transport)  # type: ignore[no-any-return]
 
         def post() -> Any:
-            failed = type(transport)._post_receive(transport)
+            failed = cls._post_receive(transport)
             if failed is not None:
                 raise failed
             return transport._read_fut
@@ -61,9 +64,20 @@ class Seam:
             posted.add_done_callback(transport._loop_reading)
         return None
 
+    def _post_send(self, data: bytes, addr: Any) -> Any:
+        """What a repaired transport posts a send with."""
+        transport = self._transport
+
+        def post() -> Any:
+            return type(transport)._post_send(transport, data, addr)
+
+        return self.call("send", post) if transport._sock is self._socket else post()
+
     def remove(self) -> None:
         """Give the transport back what it had."""
-        vars(self._transport).pop("_post_receive", None)
+        for name in ("_post_receive", "_post_send"):
+            if getattr(vars(self._transport).get(name), "__self__", None) is self:
+                del vars(self._transport)[name]
         self._socket.__class__ = self._class
         if self._transport._loop is not self._loop:
             self._transport._loop = self._loop

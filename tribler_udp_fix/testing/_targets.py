@@ -11,7 +11,7 @@ from tribler_udp_fix._ipv8._leaves import leaves
 if sys.platform == "win32":
     from asyncio import proactor_events
 
-    from tribler_udp_fix._asyncio._transport import Receiving
+    from tribler_udp_fix._asyncio._proactor_transport import ProactorTransport
 
     _Proactor: Any = proactor_events._ProactorDatagramTransport  # type: ignore[attr-defined]
 
@@ -78,7 +78,7 @@ def is_proactor(transport: Any) -> bool:
 
 def is_repaired(transport: Any) -> bool:
     """Whether *transport* is one that the plugin made in place of CPython's."""
-    return sys.platform == "win32" and isinstance(transport, Receiving)
+    return sys.platform == "win32" and isinstance(transport, ProactorTransport)
 
 
 def is_over(transport: Any) -> bool:

@@ -109,6 +109,36 @@ def changed_addresses() -> Iterator[Factory]:
 
 
 @pytest.fixture
+def lossy_network() -> Iterator[Factory]:
+    """``lossy_network(endpoint, share=0.1, seed=0)`` returns the ``LossyNetwork`` that counts."""
+    yield from _factory("lossy_network")
+
+
+@pytest.fixture
+def silent_peer() -> Iterator[Factory]:
+    """``silent_peer(endpoint)``: it neither hears nor sends."""
+    yield from _factory("silent_peer")
+
+
+@pytest.fixture
+def late_answers() -> Iterator[Factory]:
+    """``late_answers(endpoint, seconds)``: what it sends leaves later."""
+    yield from _factory("late_answers")
+
+
+@pytest.fixture
+def repeated_answers() -> Iterator[Factory]:
+    """``repeated_answers(endpoint)``: each datagram is sent twice."""
+    yield from _factory("repeated_answers")
+
+
+@pytest.fixture
+def answers_from_elsewhere() -> Iterator[Factory]:
+    """``answers_from_elsewhere(endpoint)``: what it sends leaves from another port."""
+    yield from _factory("answers_from_elsewhere")
+
+
+@pytest.fixture
 def watched() -> Iterator[Factory]:
     """``watched(endpoint, on_event=None, **settings)`` returns a ``Watchdog`` that has started.
 
