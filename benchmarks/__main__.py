@@ -169,7 +169,9 @@ def main() -> int:
         "--only", action="append", choices=[*SCENARIOS, "start"], help="only this; repeatable"
     )
     parser.add_argument(
-        "--floor", action="store_true", help="with a socket without any loop as well; echo only"
+        "--floor",
+        action="store_true",
+        help="with a socket without any loop as well; echo and storm only",
     )
     parser.add_argument("--start-rounds", type=int, default=100, help="of interpreter start (100)")
     parser.add_argument(
@@ -179,16 +181,17 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=default, help=f"a folder ({default})")
     options = parser.parse_args()
     if options.floor and not (
-        options.only and all(key.startswith("echo-") for key in options.only)
+        options.only and all(key == "storm" or key.startswith("echo-") for key in options.only)
     ):
-        parser.error("--floor: only together with --only echo-...: without a loop it only echoes")
+        parser.error("--floor: only together with --only echo-... and --only storm")
     if options.rounds < 1 or options.start_rounds < 1:
         parser.error("--rounds and --start-rounds: allowed is a whole number from 1")
     if options.again:
         earlier = json.loads(options.again.read_text())
         return tell(options.output, earlier["samples"], earlier)
     python = find(options.python)
-    wanted = options.only or [*SCENARIOS, "start"]
+    usual = [key for key, scenario in SCENARIOS.items() if not scenario.by_name_only]
+    wanted = options.only or [*usual, "start"]
     has_ipv8 = not python.ipv8.endswith("carries")
     chosen = {
         key: scenario

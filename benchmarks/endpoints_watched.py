@@ -37,15 +37,15 @@ class Cost:
 
 
 async def measure(endpoints: int, busy: bool, watched: bool, seconds: float) -> Cost:
-    """Open so many endpoints, each with a watchdog of its own or none, and let them be."""
+    """Open so many endpoints, with one watchdog for them or none, and let them be."""
     from ipv8.messaging.interfaces.udp.endpoint import UDPEndpoint
 
     made = [UDPEndpoint(0, "127.0.0.1") for _ in range(endpoints)]
     for endpoint in made:
         assert await endpoint.open()
     tracemalloc.start()
-    watchdogs = [Watchdog(endpoint, Settings()) for endpoint in made] if watched else []
-    for watchdog in watchdogs:
+    watchdog = Watchdog(made, Settings()) if watched else None
+    if watchdog is not None:
         watchdog.start()
     memory = tracemalloc.get_traced_memory()[0] / endpoints
     tracemalloc.stop()
@@ -58,10 +58,11 @@ async def measure(endpoints: int, busy: bool, watched: bool, seconds: float) -> 
             turn += 1
             await asyncio.sleep(BUSY_EVERY / TURNS)
         cpu, took = time.process_time() - cpu, time.perf_counter() - start
-    probes = sum(watchdog.status().endpoints[0].probes["sent"] for watchdog in watchdogs)
-    heard = sum(endpoint.bytes_down for endpoint in made)
-    for watchdog in watchdogs:
+    probes = 0
+    if watchdog is not None:
+        probes = sum(status.probes["sent"] for status in watchdog.status().endpoints)
         await watchdog.stop()
+    heard = sum(endpoint.bytes_down for endpoint in made)
     for endpoint in made:
         endpoint.close()
     await asyncio.sleep(0.5)

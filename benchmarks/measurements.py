@@ -34,6 +34,8 @@ class Scenario(NamedTuple):
     fresh: bool = False
     variables: Mapping[str, str] = MappingProxyType({})
     needs_ipv8: bool = False
+    # It takes minutes: only where it is asked for.
+    by_name_only: bool = False
 
 
 def echo(size: int, in_flight: int, seconds: float = 0.5) -> Callable[[Bench], Figures]:
@@ -85,8 +87,33 @@ def storm(bench: Bench) -> Figures:
     heard = answer["heard"]
     return {
         "heard": heard / GOOD,
+        "told": answer["told"] / answer["provoked"],
         "rate": answer["provoked"] / answer["seconds"] if heard == GOOD else 0.0,
     }
+
+
+def flood(endpoints: int, work: float, seconds: float = 2.0) -> Callable[[Bench], Figures]:
+    """How late a sleep is while so many endpoints are flooded."""
+
+    def measure(bench: Bench) -> Figures:
+        told = bench.subject.ask("flooded", endpoints=endpoints, work=work, seconds=seconds)
+        bench.peer.tell("flood_all", ports=told["ports"], seconds=seconds + 0.5)
+        answer = bench.subject.hear()
+        bench.peer.hear()
+        return {"late": answer["late"] * 1000, "heard": answer["heard"], "least": answer["least"]}
+
+    return measure
+
+
+def errors_beside(seconds: float) -> Callable[[Bench], Figures]:
+    """ICMP errors and good datagrams, each at their rate, for some seconds."""
+
+    def measure(bench: Bench) -> Figures:
+        rates = {"errors": 2000, "datagrams": 20}
+        answer = bench.subject.ask("errors_beside", seconds=seconds, **rates)
+        return {**answer, "p99": answer["p99"] * 1000}
+
+    return measure
 
 
 def memory(endpoints: int) -> Callable[[Bench], Figures]:
@@ -135,10 +162,40 @@ SCENARIOS: dict[str, Scenario] = {
     "storm": Scenario(
         f"{ERRORS:,} ICMP errors among {GOOD} datagrams",
         storm,
-        {"rate": ("errors a second, none deaf", True), "heard": ("of the datagrams heard", True)},
+        {
+            "rate": ("errors a second, none deaf", True),
+            "heard": ("of the datagrams heard", True),
+            "told": ("of the errors told to the protocol", True),
+        },
         fresh=True,
-        # The default holds an endpoint to 1,000 errors a second, on purpose.
-        variables={"TRIBLER_UDP_FIX_ERROR_BUDGET": "1000000"},
+    ),
+    **{
+        f"flood-{endpoints}{'-slow' if work else ''}": Scenario(
+            f"{endpoints} endpoints flooded{', handlers of 200 µs' if work else ''}",
+            flood(endpoints, work),
+            {
+                "late": ("ms that a sleep of 20 ms is late, at the median", False),
+                "heard": ("datagrams heard", True),
+                "least": ("datagrams heard by the one that heard least", True),
+            },
+            fresh=True,
+            by_name_only=True,
+        )
+        for endpoints in (20, 100)
+        for work in (0.0, 0.0002)
+    },
+    "errors-45": Scenario(
+        "2,000 ICMP errors and 20 datagrams a second, 45 s",
+        errors_beside(45),
+        {
+            "heard": ("of the datagrams heard", True),
+            "p99": ("ms until one is heard, at p99", False),
+            "errors": ("of the errors told to the protocol", True),
+            "kept": ("1 where its socket was not replaced", True),
+        },
+        fresh=True,
+        variables={"TRIBLER_UDP_FIX_WATCH": "all"},
+        by_name_only=True,
     ),
     **{
         f"memory-{endpoints}": Scenario(

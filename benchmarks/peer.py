@@ -69,6 +69,18 @@ def flood(port: int, size: int, datagrams: int) -> dict[str, Any]:
     return {}
 
 
+def flood_all(ports: list[int], seconds: float) -> dict[str, Any]:
+    """Send to each of the *ports* in turn, as fast as that goes, for some seconds."""
+    sock = _socket()
+    until = time.perf_counter() + seconds
+    sent = 0
+    while time.perf_counter() < until:
+        for port in ports:
+            sock.sendto(b"flood", ("127.0.0.1", port))
+        sent += len(ports)
+    return {"sent": sent}
+
+
 def sink(datagrams: int) -> dict[str, Any]:
     """Tell a port, receive so many datagrams there, and answer STOP to the last."""
     sock = _socket()
@@ -101,7 +113,7 @@ def answer(**values: Any) -> None:
     print(json.dumps(values), flush=True)
 
 
-COMMANDS: dict[str, Any] = {"echo": echo, "flood": flood, "sink": sink}
+COMMANDS: dict[str, Any] = {"echo": echo, "flood": flood, "flood_all": flood_all, "sink": sink}
 
 
 def main() -> None:

@@ -1,5 +1,5 @@
 """The event loop that is measured, in a Windows Python: ``subject.py proactor|selector|winloop``.
-With ``none`` it has no loop, and only echoes.
+With ``none`` it has no loop, and does the least that can be done.
 
 It takes one command a line on stdin, as JSON, and answers with one line on stdout. It knows nothing
 of the plugin: the environment variable alone decides whether that is on.
@@ -8,6 +8,7 @@ of the plugin: the environment variable alone decides whether that is on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import sys
@@ -102,6 +103,35 @@ def echo_without_a_loop() -> dict[str, Any]:
             sock.sendto(data, addr)
 
 
+def storm_without_a_loop(errors: int, datagrams: int) -> dict[str, Any]:
+    """Send and receive what ``storm()`` does, each error read, with nothing in between."""
+    heard = told = 0
+    with contextlib.ExitStack() as stack:
+        sock, gone, peer = (
+            stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(3)
+        )
+        sock.bind((LOOPBACK, 0))
+        sock.setblocking(False)
+        gone.bind((LOOPBACK, 0))
+        closed = gone.getsockname()
+        gone.close()
+        began = time.perf_counter()
+        for number in range(datagrams):
+            for _ in range(errors // datagrams):
+                sock.sendto(b"?", closed)
+            peer.sendto(b"good", sock.getsockname())
+            while heard <= number:
+                try:
+                    sock.recvfrom(65_535)
+                    heard += 1
+                except BlockingIOError:
+                    pass
+                except ConnectionResetError:
+                    told += 1
+        took = time.perf_counter() - began
+    return {"heard": heard, "provoked": errors, "told": told, "seconds": took}
+
+
 async def receive() -> dict[str, Any]:
     """Receive what comes."""
     protocol = await serve(Endpoint)
@@ -125,7 +155,8 @@ async def send(port: int, size: int, datagrams: int) -> dict[str, Any]:
 async def storm(errors: int, datagrams: int) -> dict[str, Any]:
     """Meet so many ICMP errors, with good *datagrams* among them, until all are heard or none is.
 
-    The answer has the errors that were provoked, and the seconds, until the last good datagram.
+    The answer has the errors that were provoked, those that the protocol was told of, and the
+    seconds until the last good datagram.
     """
     protocol = await open_endpoint()
     port = protocol.transport.get_extra_info("sockname")[1]
@@ -148,7 +179,81 @@ async def storm(errors: int, datagrams: int) -> dict[str, Any]:
     took = time.perf_counter() - began
     protocol.transport.abort()
     await asyncio.sleep(0.02)
-    return {"heard": protocol.heard, "provoked": provoked, "seconds": took}
+    told = protocol.errors
+    return {"heard": protocol.heard, "provoked": provoked, "told": told, "seconds": took}
+
+
+async def flooded(endpoints: int, work: float, seconds: float) -> dict[str, Any]:
+    """Measure how late a sleep of 20 ms ends while so many endpoints are flooded.
+
+    Each datagram takes its handler *work* seconds. ``late`` is the median, in seconds.
+    """
+
+    class Busy(Endpoint):
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            self.heard += 1
+            until = time.perf_counter() + work
+            while time.perf_counter() < until:
+                pass
+
+    made = [await open_endpoint(Busy) for _ in range(endpoints)]
+    answer(ports=[protocol.transport.get_extra_info("sockname")[1] for protocol in made])
+    await asyncio.sleep(0.2)  # until the flood has come
+    late = []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        due = time.perf_counter() + 0.02
+        await asyncio.sleep(0.02)
+        late.append(time.perf_counter() - due)
+    heard = [protocol.heard for protocol in made]
+    for protocol in made:
+        protocol.transport.abort()
+    await asyncio.sleep(0.05)
+    return {"late": sorted(late)[len(late) // 2], "heard": sum(heard), "least": min(heard)}
+
+
+async def errors_beside(errors: int, datagrams: int, seconds: float) -> dict[str, Any]:
+    """Meet so many ICMP *errors* and good *datagrams* a second; ``p99`` is these ones', in seconds.
+
+    Ends early where it is deaf.
+    """
+
+    class Dated(Endpoint):
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            self.heard += 1
+            took.append(time.perf_counter() - float(data))
+
+    took: list[float] = []
+    protocol = await open_endpoint(Dated)
+    address = protocol.transport.get_extra_info("sockname")
+    own = protocol.transport.get_extra_info("socket").fileno()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((LOOPBACK, 0))
+        closed = sock.getsockname()
+    provoked = sent = 0
+    began = time.perf_counter()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        while (passed := time.perf_counter() - began) < seconds:
+            while provoked < passed * errors:
+                protocol.transport.sendto(b"?", closed)
+                provoked += 1
+            if sent < passed * datagrams:
+                peer.sendto(repr(time.perf_counter()).encode(), address)
+                sent += 1
+            if passed > 5 and not took:
+                break
+            await asyncio.sleep(0.005)
+    await asyncio.sleep(0.5)
+    kept = protocol.transport.get_extra_info("socket").fileno() == own
+    protocol.transport.abort()
+    await asyncio.sleep(0.02)
+    took.sort()
+    return {
+        "heard": len(took) / sent,
+        "p99": took[len(took) * 99 // 100] if took else seconds,
+        "errors": protocol.errors / provoked,
+        "kept": int(kept),
+    }
 
 
 async def memory(endpoints: int) -> dict[str, Any]:
@@ -226,26 +331,30 @@ def make_loop(kind: str) -> Any:
 
 COMMANDS: dict[str, Any] = {
     "echo": echo,
+    "errors_beside": errors_beside,
+    "flooded": flooded,
     "ipv8": ipv8,
     "memory": memory,
     "receive": receive,
     "send": send,
     "storm": storm,
 }
+WITHOUT_A_LOOP: dict[str, Any] = {"echo": echo_without_a_loop, "storm": storm_without_a_loop}
 
 
 def main() -> None:
     """Do what each line says, on one event loop."""
     if sys.argv[1] == "none":
         answer(python=sys.version.split()[0], loop="none")
-        for _ in sys.stdin:
-            answer(**echo_without_a_loop())
+        for line in sys.stdin:
+            command: dict[str, Any] = json.loads(line)
+            answer(**WITHOUT_A_LOOP[command.pop("do")](**command))
         return
     loop = make_loop(sys.argv[1])
     asyncio.set_event_loop(loop)
     answer(python=sys.version.split()[0], loop=type(loop).__module__)
     for line in sys.stdin:
-        command: dict[str, Any] = json.loads(line)
+        command = json.loads(line)
         answer(**loop.run_until_complete(COMMANDS[command.pop("do")](**command)))
 
 
