@@ -13,6 +13,9 @@
      sendmsg()                never fails because of an earlier datagram's error
      poll(), epoll_wait()     report an error as something to read, as Windows does
 
+     bind()                   fails for an IPv4 address that no interface has, where Wine binds
+                              to all of them
+
    and, so that a test can have any error, recvmsg() turns a datagram that consists of
    "winlab:ntstatus:" and eight hexadecimal digits into a receive that fails with that NTSTATUS.
 
@@ -22,6 +25,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <limits.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
@@ -197,8 +201,34 @@ static int set_receive_buffer(int fd, int size)
     return REAL(setsockopt)(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 }
 
+/* Before wineserver binds to an IPv4 address it looks for the interface that has it. Where there
+   is one, it binds the socket to that device and then, as where there is none, to all addresses. */
+static __thread int looking_for_interface;
+
+int getifaddrs(struct ifaddrs **list)
+{
+    looking_for_interface = 1;
+    return REAL(getifaddrs)(list);
+}
+
+static int is_any(const struct sockaddr *address)
+{
+    return address->sa_family == AF_INET && ((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr == INADDR_ANY;
+}
+
+int bind(int fd, const struct sockaddr *address, socklen_t size)
+{
+    int found_none = looking_for_interface && is_any(address) && is_inet_datagram(fd);
+
+    if (address->sa_family != AF_NETLINK) looking_for_interface = 0;   /* getifaddrs() itself binds one */
+    if (!found_none) return REAL(bind)(fd, address, size);
+    errno = EADDRNOTAVAIL;
+    return -1;
+}
+
 int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
 {
+    if (level == SOL_SOCKET && name == SO_BINDTODEVICE) looking_for_interface = 0;
     if (level == SOL_SOCKET && name == SO_RCVBUF && size >= sizeof(int) && is_inet_datagram(fd))
         return set_receive_buffer(fd, *(const int *)value);
     return REAL(setsockopt)(fd, level, name, value, size);

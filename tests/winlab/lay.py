@@ -19,6 +19,7 @@ from . import (
     packages,
     places,
     prefix,
+    program_tests,
     suite,
     tools,
     venv,
@@ -94,13 +95,19 @@ def is_laid(python: WindowsPython) -> bool:
     return stamp.exists() and stamp.read_text() == _recipe(python)
 
 
+# Of a Python with its packages, in megabytes; 3.12 has Qt, and other programs that are tried on it.
+_SIZES = {"3.12": 230}
+
+
 def _stages(pythons: Sequence[WindowsPython], net: str) -> list[list[Step]]:
     source = packages.source_hash()
     built = sorted({python.base for python in pythons})
     overlaid = [python for python in pythons if python.overlay]
+    fetched = [python for python in overlaid if overlays.needs_npm(python)]
+    signs = {**tools.SIGNS, **tools.NPM_SIGNS} if fetched else tools.SIGNS
     return [
         # First: without python3-venv there is no virtual environment.
-        [_packages(tools.SIGNS)],
+        [_packages(signs)],
         [_tools()],
         [
             Step("Wine", prefix.template_ready, prefix.lay_template, _megabytes(700)),
@@ -109,7 +116,7 @@ def _stages(pythons: Sequence[WindowsPython], net: str) -> list[list[Step]]:
                     str(python),
                     partial(is_laid, python),
                     partial(_lay_python, python),
-                    _megabytes(65),
+                    _megabytes(_SIZES.get(python.minor, 65)),
                 )
                 for python in built
             ),
@@ -121,6 +128,15 @@ def _stages(pythons: Sequence[WindowsPython], net: str) -> list[list[Step]]:
                     _megabytes(35),
                 )
                 for minor in sorted({p.minor for p in pythons if suite.has_tests(p)})
+            ),
+            *(
+                Step(
+                    "the programs' own tests",
+                    program_tests.ready,
+                    program_tests.lay,
+                    _megabytes(2),
+                )
+                for _ in filter(program_tests.has_tests, built)
             ),
             Step("ICMP shim", prefix.shim_ready, prefix.lay_shim),
             Step(

@@ -104,6 +104,16 @@ def _lay_modules(overlay: Overlay, minor: str, folder: Path) -> None:
         _remove_policies(folder / "asyncio")
 
 
+def needs_npm(python: WindowsPython) -> bool:
+    """Whether npm is to fetch something for a Python, which may be no overlay."""
+    overlay = python.overlay
+    return (
+        overlay is not None
+        and overlay.archive.endswith(".tgz")
+        and not (places.DOWNLOADS / overlay.archive).exists()
+    )
+
+
 def _unpack(overlay: Overlay, folder: Path) -> None:
     """Unpack asyncio, the concurrent.futures that it relies on, and the newest annotationlib."""
     archive = fetch(overlay)

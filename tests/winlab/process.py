@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Mapping, Sequence
 
-from . import suite
+from . import program_tests, suite
 from .places import windows_path
 from .prefix import Prefix
 from .pythons import WindowsPython
@@ -74,6 +74,8 @@ def start(
     values = environment(os.environ if env is None else env)
     if suite.has_tests(python):
         values[suite.VARIABLE] = windows_path(suite.folder(python.minor))
+    if program_tests.has_tests(python):
+        values[program_tests.VARIABLE] = windows_path(program_tests.FOLDER)
     command = ["setpriv", "--pdeathsig", "KILL", str(WINE), str(python.executable), *arguments]
     return subprocess.Popen(
         prefix.namespace.command(*command),

@@ -19,6 +19,8 @@ TRANSPORT_TESTS = (
     "test_event_loop_choice",
     "test_install",
     "test_proactor_receive",
+    "test_sequences",
+    "test_sockets_of_others",
     "test_transport_rearm",
     "test_transport_receiving",
     "test_transport_sending",

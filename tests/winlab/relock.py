@@ -27,13 +27,23 @@ WANTED = (
     "rich",
     "wrapt",
 )
+# Hosts of an event loop that do with it what asyncio's own does not, and programs of others whose
+# UDP the plugin must carry (test_hosts_of_the_loop.py, test_programs.py): one Python shows it.
+# program_tests.py pins the sdists of the same versions.
+OTHERS = {
+    "3.12": (
+        *("nest_asyncio", "PyQt5", "PySocks", "qasync==0.28.0"),
+        *("aiocoap", "aioquic", "kademlia"),
+    )
+}
 HEAD = "# What Windows Python {} has besides the project, from python3 -m tests.winlab.relock\n"
 
 
 def lock(python: WindowsPython, scratch: Path) -> str:
     """Give back a new lock file for a Python: each package with the SHA-256 of its one file."""
     wanted, compiled, report = (scratch / name for name in ("wanted.in", "all.txt", "report.json"))
-    wanted.write_text("\n".join((*WANTED, f"pyipv8=={python.ipv8.partition(',')[0]}")))
+    pyipv8 = f"pyipv8=={python.ipv8.partition(',')[0]}"
+    wanted.write_text("\n".join((*WANTED, *OTHERS.get(python.minor, ()), pyipv8)))
     options = ("--quiet", "--generate-hashes", "--prerelease=allow", "--output-file", compiled)
     target = ("--python-platform", "x86_64-pc-windows-msvc", "--python-version", python.version)
     run("uv", [venv.PYTHON, "-m", "uv", "pip", "compile", *options, *target, wanted])

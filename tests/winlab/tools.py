@@ -27,11 +27,13 @@ SIGNS = {
     "/usr/include/stdio.h": "libc6-dev",
     MINGW: "gcc-mingw-w64-x86-64-win32",
     "ip": "iproute2",
-    "npm": "npm",
     "nsenter": "util-linux",
     "setpriv": "util-linux",
     "ensurepip": "python3-venv",
 }
+
+# To fetch the asyncio of an overlay, and for nothing else.
+NPM_SIGNS = {"npm": "npm"}
 
 # Without it a Python of Debian's makes no virtual environment.
 VENV_SIGNS = {"ensurepip": "python3-venv"}

@@ -19,8 +19,11 @@ TEST_TOOLS = (
     "hypothesis",
     "build",
     "prometheus_client",
+    # mypy for what a developer of communities sees of our types, and of IPv8's.
+    *(("mypy==2.*",) if IPV8 else ()),
     # aiohttp_apispec as the lab's Pythons have it: the stable one needs an older marshmallow.
-    *(("pyipv8==3.2.1", "aiohttp_apispec==3.0.0b2") if IPV8 else ()),
+    # cryptography is what IPv8 makes its keys with before 3.2.1; the last with all of its curves.
+    *(("pyipv8==3.2.1", "aiohttp_apispec==3.0.0b2", "cryptography==46.0.7") if IPV8 else ()),
 )
 # For the file axe.min.js in it, axe-core 4.12.1; the Playwright that it is made for stays away.
 AXE = "axe-playwright-python==0.1.8"
