@@ -33,6 +33,12 @@ class Block(NamedTuple):
     def __str__(self) -> str:
         return f"{self.document.relative_to(ROOT).as_posix()}:{self.line}"
 
+    @property
+    def file(self) -> str:
+        """The file that it says it is, for its document's other programs to import; else ""."""
+        named = re.match(r"# (\w+\.py)\n", self.text)
+        return named[1] if named else ""
+
     def commands(self) -> list[list[str]]:
         """The commands of a block, each in words, without `sudo` and the variables before it."""
         text = self.text.replace("\\\n", " ")

@@ -17,8 +17,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("_imports",),
     ("_patching",),
     ("_asyncio", "_trials"),
-    ("_ipv8",),
+    ("_ipv8", "_pool"),
     ("_watchdog",),
+    ("_peers",),
+    ("_requests",),
     ("_tribler/_names",),  # by which the installation knows Tribler, and nothing else of it
     ("_status",),
     ("_install",),

@@ -104,7 +104,7 @@ def test_as_json_it_tells_what_runs_without_triblers_key(
         verdict,
         status,
     )
-    assert len(report["trials"]["without"]["trials"]) == 10
+    assert len(report["trials"]["without"]["trials"]) == 11
     assert report["trials"]["with_plugin"]["status"]["installed"] is True
     assert KEY not in result.stdout
 

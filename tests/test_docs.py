@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import dataclasses
+import os
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from tribler_udp_fix import Settings, testing
 from tribler_udp_fix.cli import parser
 
-from .documents import DOCUMENTS, ROOT, Block, all_blocks
+from .documents import DOCUMENTS, ROOT, Block, all_blocks, blocks
 
 BLOCKS = all_blocks()
 PROGRAMS = [block for block in BLOCKS if block.kind == "python"]
@@ -43,8 +44,11 @@ class Program:
     """One that was written to a file and started, as its reader would."""
 
     def __init__(self, block: Block, folder: Path) -> None:
-        file = folder / "test_example.py"
+        file = folder / (block.file or "test_example.py")
         file.write_text(block.text, "utf-8")
+        for other in blocks(block.document):
+            if other.file:
+                (folder / other.file).write_text(other.text, "utf-8")
         if re.search(r"^def test_", block.text, re.M):
             # The plugin by its module's name, for where the package is not installed.
             plugin = ["-p", "tribler_udp_fix.testing.pytest_plugin", "-p", "no:tribler_udp_fix"]
@@ -111,6 +115,26 @@ def test_a_server_answers_whoever_sends_to_it(block: Block, started: Any) -> Non
     )
     answer = subprocess.check_output([*_in_loopback(), sys.executable, "-c", peer], text=True)
     assert answer.strip() == "b'hello'"
+
+
+def test_an_editor_knows_the_types_of_the_communities(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    pytest.importorskip("ipv8", exc_type=ImportError)
+    files = [block for block in blocks(ROOT / "docs" / "communities.md") if block.file]
+    for block in files:
+        (tmp_path / block.file).write_text(block.text, "utf-8")
+    # As a developer has it: IPv8 has types, though it does not say so.
+    how = ["--strict", "--follow-untyped-imports", "--follow-imports=silent", "--cache-dir=cache"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *how, *(block.file for block in files)],
+        cwd=str(tmp_path),
+        env={**os.environ, "MYPYPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"no issues found in {len(files)} source files" in done.stdout
 
 
 def test_a_plain_server_and_a_community_are_among_them() -> None:

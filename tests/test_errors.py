@@ -60,20 +60,39 @@ def test_an_error_that_has_its_winsock_number_is_itself():
     assert normalise(exc) is exc
 
 
-def test_the_budget_is_a_second_of_errors_for_nothing_and_then_its_rate():
-    budget = ErrorBudget(10)
-    assert [budget.delay(100.0) for _ in range(10)] == [0.0] * 10
-    assert budget.delay(100.0) == pytest.approx(0.1)
-    assert budget.delay(100.1) == pytest.approx(0.1)
-    assert budget.delay(200.0) == 0.0
+def test_errors_within_the_budget_and_their_share_of_work_need_no_pause() -> None:
+    budget = ErrorBudget(100)
+    assert not any(budget.is_spent(0.0) for _ in range(100))
+    assert budget.is_spent(0.0)
+    assert budget.pause(0.1, 0.0) == 0.0  # a quarter of a second of work is free
+    assert not budget.is_spent(1.0)  # and the budget is there again
 
 
-def test_a_storm_is_held_to_the_budget_and_never_stopped():
-    budget, now, handled = ErrorBudget(1000), 0.0, 0
-    while now < 10.0:
-        now += budget.delay(now)
-        handled += 1
-    assert handled == pytest.approx(11_000, rel=0.01)
+def test_errors_without_an_end_pause_ever_longer_but_never_long() -> None:
+    budget = ErrorBudget(1)
+    now, worked = 0.0, 0.0
+    pauses: list[float] = []
+    while now < 20.0:
+        assert budget.is_spent(now) or not pauses
+        now += 0.005
+        worked += 0.005
+        pause = budget.pause(0.005, now)
+        pauses.append(pause)
+        now += pause
+    assert max(pauses) <= 0.1
+    assert pauses[-1] > next(filter(None, pauses))
+    assert worked / now < 0.1  # of a core
+
+
+def test_errors_that_had_an_end_begin_anew() -> None:
+    budget = ErrorBudget(1)
+    for now in range(100):
+        budget.is_spent(now / 1000)
+        budget.pause(0.05, now / 1000)
+    budget.is_spent(10.0)
+    before = budget.pause(0.3, 10.0)
+    budget.end()
+    assert budget.pause(0.3, 10.0) <= before
 
 
 def test_counters_tell_errors_by_winsock_number_and_drops_by_reason():

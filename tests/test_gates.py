@@ -14,6 +14,7 @@ import pytest
 from tribler_udp_fix._imports import GATES, behind, close_gate, is_importing
 from tribler_udp_fix._ipv8._names import TARGETS as IPV8_TARGETS
 from tribler_udp_fix._patching._patches import Patch, Shape
+from tribler_udp_fix._peers._names import TARGETS as PEER_TARGETS
 from tribler_udp_fix._tribler._names import TARGETS as TRIBLER_TARGETS
 from tribler_udp_fix._watchdog._names import TARGETS as WATCHED_TARGETS
 
@@ -145,4 +146,10 @@ def test_an_import_is_known_to_be_one_by_its_package(
 
 
 def test_every_module_that_is_repaired_has_a_gate() -> None:
-    assert set(GATES) == {"asyncio", *IPV8_TARGETS, *WATCHED_TARGETS, *TRIBLER_TARGETS}
+    assert set(GATES) == {
+        "asyncio",
+        *IPV8_TARGETS,
+        *WATCHED_TARGETS,
+        *PEER_TARGETS,
+        *TRIBLER_TARGETS,
+    }

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_without_a_proactor_asyncio_is_left_alone_and_the_status_says_so():
+def test_without_a_proactor_only_the_selectors_transports_are_ours_and_the_status_says_so():
     script = (
         "import sys, json, tribler_udp_fix; status = tribler_udp_fix.install().as_dict(); "
         "print(json.dumps([status, sorted({'wrapt', 'asyncio', 'ipv8'} & set(sys.modules))]))"
@@ -27,19 +27,31 @@ def test_without_a_proactor_asyncio_is_left_alone_and_the_status_says_so():
     assert [states.pop(fault) for fault in IPV8_FAULTS] == [
         ("off", "pyipv8 is not imported")
     ] * len(IPV8_FAULTS)
-    assert states.pop("tribler") == ("off", "Tribler is not imported")
+    for row in ("tribler", "trackers"):
+        assert states.pop(row) == ("off", "Tribler is not imported")
+    made = "datagram transports of SelectorEventLoop are made as SelectorTransport"
+    assert states.pop("selector") == ("applied", made)
     assert set(states.values()) == {("not needed", "no Proactor")}
-    assert imported == []
+    assert imported == ["asyncio", "wrapt"]
+
+
+def test_what_watches_everything_is_imported_where_the_settings_ask_for_it():
+    script = (
+        "import sys, tribler_udp_fix as it; name = 'tribler_udp_fix._watchdog._watchdog'; "
+        "it.install(); print(name in sys.modules); "
+        "it.install(it.Settings(watch='all')); print(name in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
+    assert done.stdout.decode() == "False\nTrue\n"
 
 
 def test_without_a_proactor_no_event_loop_is_chosen_and_the_status_says_so():
     script = (
         "import sys, tribler_udp_fix as it; it.install(it.Settings(loop='proactor')); "
-        "print(*((r.state, r.reason) for r in it.status().repairs if r.fault == 'loop')); "
-        "print('asyncio' in sys.modules)"
+        "print(*((r.state, r.reason) for r in it.status().repairs if r.fault == 'loop'))"
     )
     done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
-    assert done.stdout.decode() == "('not needed', 'no Proactor')\nFalse\n"
+    assert done.stdout.decode() == "('not needed', 'no Proactor')\n"
 
 
 def test_install_and_uninstall_may_be_called_in_any_order():

@@ -9,7 +9,8 @@ from typing import Any, Iterator
 
 import pytest
 
-from tribler_udp_fix._ipv8._binding import bound_socket, open_options, socket_options
+from tribler_udp_fix._asyncio._sockets import open_options
+from tribler_udp_fix._ipv8._binding import bound_socket, socket_options
 
 if sys.platform == "win32":
     pytest.skip("tests/windows/test_ipv8_binding.py is for Windows", allow_module_level=True)

@@ -66,6 +66,9 @@ def test_an_error_budget_at_its_limits_is_taken(value: int) -> None:
         pytest.param("tick", 10**400, ValueError, "a number from 0.05 to 10 (", id="tick-huge"),
         ("max_socket_age", 59.9, ValueError, "a number from 60 to 3.1536e+07, or 0 ("),
         ("gap_queue", 0.5, TypeError, "a whole number from 0 to 100,000 ("),
+        ("allow_port_change", True, TypeError, "never, at once, or after N failures, N a whole"),
+        ("allow_port_change", "after 0 failures", ValueError, "never, at once, or after N"),
+        ("allow_port_change", "after many failures", ValueError, "never, at once, or after N"),
     ],
 )
 def test_a_bad_value_is_refused_naming_setting_value_and_what_is_allowed(
@@ -87,17 +90,25 @@ def test_every_setting_can_be_given_by_the_environment() -> None:
         "fast_path": ("0", False),
         "loop": (" Proactor", "proactor"),
         "watchdog": ("off", False),
+        "watch": ("ALL", "all"),
         "probe_after": ("2.5", 2.5),
         "probe_timeout": ("0.5", 0.5),
         "probe_misses": ("5", 5),
         "jitter": ("0", 0.0),
         "tick": ("1", 1.0),
+        "tracker_sockets": ("0", False),
         "rebinds_per_hour": ("0", 0),
         "retry_cap": ("1e2", 100.0),
         "max_socket_age": ("3600", 3600.0),
-        "allow_port_change": ("yes", True),
+        "allow_port_change": (" At  once", "at once"),
         "rebind_rust": ("TRUE", True),
+        "bind_interface": (" Local Area Connection 2 ", "Local Area Connection 2"),
+        "no_peer_minutes": ("0", 0.0),
         "gap_queue": ("10", 10),
+        "gap_queue_age": ("2", 2.0),
+        "peer_monitor": (" On", "on"),
+        "drop_gone_peers": ("1", True),
+        "dht_pings": ("OFF", "off"),
     }
     assert set(given) == {field.name for field in dataclasses.fields(Settings)}
     environ = {f"TRIBLER_UDP_FIX_{name.upper()}": text for name, (text, _) in given.items()}
@@ -105,6 +116,12 @@ def test_every_setting_can_be_given_by_the_environment() -> None:
     assert read(environ) == (Settings(**values), [])
     for name, value in values.items():
         assert value != getattr(Settings(), name)
+
+
+def test_the_port_change_that_was_a_switch_can_still_be_one() -> None:
+    for text, value in {"1": "at once", "off": "never"}.items():
+        settings, warned = read({"TRIBLER_UDP_FIX_ALLOW_PORT_CHANGE": text})
+        assert (settings.allow_port_change, warned) == (value, [])
 
 
 @pytest.mark.parametrize("name", ["ERROR_BUDGET", "PREVENT_ICMP_ERRORS", "FAST_PATH"])

@@ -21,9 +21,9 @@ class Slow:
             time.sleep(0.5)
 sys.meta_path.insert(0, Slow())
 thread = threading.Thread(target=lambda: __import__({half!r}))
-tribler_udp_fix.install()
 thread.start()
 half_made.wait()
+tribler_udp_fix.install()
 print([tribler_udp_fix.{call}().installed for _ in range(3)])
 thread.join()
 """

@@ -23,6 +23,7 @@ def test_each_target_of_the_wheel_has_the_shape_that_the_plugin_knows(wheel: Pat
     assert mismatches(folder_reader(wheel), "7") == {
         "tribler.core.start_core": None,
         "tribler.core.components.restapi.rest.rest_manager": None,
+        "tribler.core.components.torrent_checker.torrent_checker.torrentchecker_session": None,
     }
 
 

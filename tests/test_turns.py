@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tribler_udp_fix._ipv8._turns import _ends, one_at_a_time
+from tribler_udp_fix._asyncio._one_at_a_time import _ends, one_at_a_time
 
 
 class Thing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 from typing import Iterator
 
@@ -70,5 +71,25 @@ def test_looking_for_a_fault_costs_no_wakeup(watched):
     async def main():
         await watched.is_looked_at_while_a_thread_calls()
         assert await watched.hears_thread()
+
+    watched.run(main)
+
+
+def test_looking_again_takes_no_look_at_signatures(watched, monkeypatch):
+    looks = []
+    signature = inspect.signature
+
+    def look(function):
+        looks.append(function)
+        return signature(function)
+
+    monkeypatch.setattr(inspect, "signature", look)
+
+    async def main():
+        assert wakeup_fault(watched.loop) is None
+        looks.clear()
+        for _ in range(3):
+            assert wakeup_fault(watched.loop) is None
+        assert looks == []
 
     watched.run(main)

@@ -164,6 +164,20 @@ def test_what_is_asked_for_takes_nothing_from_the_watchdogs_budget(limits, rando
     assert subject.may_rebind(now) is own
 
 
+@given(LIMITS, RANDOM, st.integers(1, 10))
+def test_an_endpoint_whose_sends_all_fail_gets_another_socket_within_the_budget(
+    limits, random, times
+):
+    subject, rebound = policy(limits, random), 0
+    for _ in range(times):
+        if subject.feed(Input.MUTE, 0.0) is Action.REBIND:
+            rebound += 1
+            subject.feed(Input.REBOUND, 0.0)
+            subject.feed(Input.ANSWERED, 0.0)
+        assert subject.state is State.HEALTHY
+    assert rebound == (min(times, limits.rebinds_per_hour) if limits.rebinds else 0)
+
+
 def test_an_endpoint_that_dies_after_twenty_clicks_is_rebound_as_ever():
     subject, now = policy(Limits(10.0, 1.0, 3, 0.0, 20, 60.0), 0.0), 0.0
     for click in range(25):
@@ -321,5 +335,6 @@ def test_no_row_of_the_table_hides_another():
 
 
 def test_the_docs_show_the_table_as_it_is():
-    text = policy_diagram.PAGE.read_text(encoding="utf-8")
-    assert policy_diagram.renewed(text) == text, "run python3 -m tests.policy_diagram"
+    for page in policy_diagram.POLICIES:
+        text = page.read_text(encoding="utf-8")
+        assert policy_diagram.renewed(page) == text, "run python3 -m tests.policy_diagram"

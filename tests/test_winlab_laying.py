@@ -11,7 +11,7 @@ import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Mapping
 
 import pytest
 
@@ -27,6 +27,7 @@ from .winlab import (
     lay,
     packages,
     places,
+    program_tests,
     progress,
     pythons,
     quick,
@@ -189,6 +190,12 @@ def test_quick_names_tests_that_there_are() -> None:
     assert [name for name in quick.TELLING if not (tests / "windows" / name).exists()] == []
 
 
+def test_the_programs_and_their_tests_are_of_one_version() -> None:
+    locked = pythons.find(program_tests.MINOR).packages.read_text()
+    pinned = {line.split()[0] for line in locked.splitlines() if line[:1] != "#"}
+    assert set(program_tests.SDISTS) <= pinned
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "small", str(tmp_path)], check=True)
@@ -223,7 +230,7 @@ def test_a_disk_that_fills_up_meanwhile_is_one_line(
     [
         *("tests.winlab", "tests.winlab.catalogue", "tests.winlab.healing", "tests.winlab.relock"),
         *("tests.winlab.soak", "tests.tribler_contract", "tests.policy_diagram"),
-        *("tests.page.screenshots", "benchmarks", "benchmarks.watchdog"),
+        *("tests.page.screenshots", "benchmarks", "benchmarks.watchdog", "simulation"),
     ],
 )
 def test_each_program_has_a_help_and_starts_nothing_for_it(module: str) -> None:
@@ -241,12 +248,32 @@ def test_each_program_has_a_help_and_starts_nothing_for_it(module: str) -> None:
 
 
 def test_without_a_tool_or_apt_one_line_says_what_is_missing() -> None:
-    done = winlab("lay", env={**os.environ, "PATH": "/nowhere"})
+    done = winlab("lay", "--python", "3.12", env={**os.environ, "PATH": "/nowhere"})
     assert done.returncode == 2
     assert done.stderr == (
-        "winlab: this machine lacks gcc gcc-mingw-w64-x86-64-win32 iproute2 npm util-linux and has "
+        "winlab: this machine lacks gcc gcc-mingw-w64-x86-64-win32 iproute2 util-linux and has "
         "no apt-get: install them yourself, or use Debian 12\n"
     )
+
+
+def test_npm_is_for_an_overlay_that_is_not_here_yet(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(places, "DOWNLOADS", tmp_path)
+    asked: list[Mapping[str, str]] = []
+
+    def missing(signs: Mapping[str, str]) -> list[str]:
+        asked.append(signs)
+        return []
+
+    monkeypatch.setattr(tools, "missing", missing)
+    for python in (pythons.find("3.12"), pythons.find("3.14")):
+        lay._stages([python], "loopback")[0][0].ready()
+    overlay = pythons.find("3.14").overlay
+    assert overlay is not None
+    (tmp_path / overlay.archive).touch()
+    lay._stages([pythons.find("3.14")], "loopback")[0][0].ready()
+    assert ["npm" in signs for signs in asked] == [False, True, False]
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ Read = Callable[[str], "str | None"]  # the source of a path below Tribler's src
 
 STAND_INS = Path(__file__).parent / "windows" / "stand_in"
 TARGETS_OF = {
-    "7": (_names.START_CORE, _names.REST_MANAGER_7),
-    "8": (_names.SESSION,),
+    "7": (_names.START_CORE, _names.REST_MANAGER_7, _names.TRACKERS_7),
+    "8": (_names.SESSION, _names.TRACKERS),
 }
 _MODULES = sorted({value for value in vars(_names).values() if str(value).startswith("tribler.")})
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import tempfile
 import time
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 from ..winlab import tools
 
@@ -62,13 +63,8 @@ class Browser:
         self._buffer = b""
         self._count = 0
         self._session = ""
-        (target,) = (
-            info for info in self.send("Target.getTargets")["targetInfos"] if info["type"] == "page"
-        )
-        attached = self.send("Target.attachToTarget", targetId=target["targetId"], flatten=True)
-        self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
-            self.send(f"{domain}.enable")
+        (self._tab,) = self._tabs()
+        self._attach(self._tab)
 
     def close(self) -> None:
         self._session = ""
@@ -81,6 +77,29 @@ class Browser:
             self._in.close()
             self._out.close()
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _tabs(self) -> list[str]:
+        found = self.send("Target.getTargets")["targetInfos"]
+        return [info["targetId"] for info in found if info["type"] == "page"]
+
+    def _attach(self, tab: str) -> None:
+        self._session = ""
+        self._session = self.send("Target.attachToTarget", targetId=tab, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
+            self.send(f"{domain}.enable")
+
+    @contextlib.contextmanager
+    def new_tab(self) -> Iterator[None]:
+        """Be in the tab that the page has opened, which is closed in the end."""
+        (tab,) = self.until(lambda: [one for one in self._tabs() if one != self._tab])
+        page = self._session
+        self._attach(tab)
+        try:
+            yield
+        finally:
+            self._session = page
+            self.send("Target.closeTarget", targetId=tab)
+            self.until(lambda: self._tabs() == [self._tab])
 
     def send(self, method: str, **parameters: Any) -> Any:
         """Send a command of the DevTools protocol, and wait for its result."""

@@ -42,8 +42,8 @@ def _trials(verdicts: dict[str, str]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def served(told: dict[str, Any] | Callable[[], dict[str, Any]]) -> Iterator[str]:
-    """The address of the page that is told this, or at each look what this returns."""
+def served(told: dict[str, Any] | Callable[[], Any]) -> Iterator[str]:
+    """The address of the page that is told this, or what this returns each time."""
     with CheckPage(told if callable(told) else lambda: told) as page:
         thread = threading.Thread(target=page.serve)
         thread.start()

@@ -10,10 +10,11 @@ import socket
 import threading
 import urllib.parse
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Callable, Coroutine, Iterator, TypeVar
 
 import tribler_udp_fix
-from tribler_udp_fix import EndpointStatus, Settings, Watchdog
+from tribler_udp_fix import EndpointStatus, PeerMonitor, Settings, Watchdog
 from tribler_udp_fix._tribler._origin import refusal
 from tribler_udp_fix._tribler._page import policy
 
@@ -104,6 +105,34 @@ class Service:
         if closing is not None:
             await closing
         await asyncio.sleep(0.05)
+
+    @contextlib.contextmanager
+    def peers(self, count: int) -> Iterator[Callable[[float], None]]:
+        """Have so many peers, that nobody hears of, monitored; yields what lets seconds pass."""
+        from ipv8.keyvault.crypto import default_eccrypto
+        from ipv8.peer import Peer
+        from ipv8.peerdiscovery.network import Network
+
+        network, now = Network(), [0.0]
+        ipv8: Any = SimpleNamespace(endpoint=self.dispatcher, network=network, overlays=[])
+        monitor = PeerMonitor(ipv8, clock=lambda: now[0])
+
+        def look() -> None:
+            now[0] += 0.5
+            monitor.look()
+
+        def pass_time(seconds: float) -> None:
+            for _ in range(int(seconds * 2)):
+                self.call(look)
+
+        self.call(monitor.start)
+        for number in range(1, count + 1):
+            key = default_eccrypto.generate_key("curve25519").pub()
+            network.add_verified_peer(Peer(key, ("127.0.0.1", number)))
+        try:
+            yield pass_time
+        finally:
+            self.call(monitor.stop)
 
     def title(self, family: str) -> str:
         """How the page calls the endpoint of *family*."""

@@ -84,7 +84,7 @@ def test_axe_finds_nothing_with_green_and_red_and_an_error(
         user.browser.run("document.querySelector('details').open = true")
         user.tabs_to("Check all now")
         user.browser.press("Enter")
-        user.reads("1 of 2 can hear. Could not reconnect: OSError")
+        user.reads("1 of 2 can hear. Could not reconnect: another program has port")
         assert axe(user.browser) == []
         user.service.broken = 401
         user.reads("This page needs the API key")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import Any
+import tempfile
+from typing import IO, Any
 
 
 def python(*args: str, plugin: bool, cwd: Any = None, timeout: float = 300.0, **env: str) -> str:
@@ -18,15 +19,24 @@ def python(*args: str, plugin: bool, cwd: Any = None, timeout: float = 300.0, **
     environ.update(env)
     if plugin:
         environ["TRIBLER_UDP_FIX"] = "1"
-    done = subprocess.run(
-        [sys.executable, *args],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        cwd=cwd,
-        env=environ,
-        timeout=timeout,
-        check=False,
-    )
-    stderr = done.stderr.decode(errors="replace")
-    assert done.returncode == 0, f"exit status {done.returncode}\n{stderr[-20_000:]}"
-    return done.stdout.decode()
+    # Files, and not pipes: the first window of a session, be it an invisible one of Qt's, starts
+    # Wine's desktop, which inherits the pipes and never closes them.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        done = subprocess.run(
+            [sys.executable, *args],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            cwd=cwd,
+            env=environ,
+            timeout=timeout,
+            check=False,
+        )
+        printed, complaints = (_content(each) for each in (out, err))
+    assert done.returncode == 0, f"exit status {done.returncode}\n{complaints[-20_000:]}"
+    return printed
+
+
+def _content(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")

@@ -61,10 +61,13 @@ BOTH_WAYS = ("test_transport_receiving", "test_transport_rearm", "test_transport
 # Those of what a watchdog decides, which ask a transport nothing that the default does not answer.
 # One receive at a time is re-armed and rebound in test_watchdog.py, test_transport_rearm.py.
 DEFAULT_WAY = (
+    "test_adapters",
+    "test_conditions",
     "test_watchdog_probes",
     "test_watchdog_proof",
     "test_watchdog_rebind",
     "test_watchdog_stop",
+    "test_watchdog_transports",
 )
 
 

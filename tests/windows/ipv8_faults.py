@@ -13,7 +13,6 @@ import logging
 import os
 import socket
 import sys
-import types
 import warnings
 from importlib import metadata
 from typing import Any, Callable
@@ -22,6 +21,7 @@ from ipv8.messaging.interfaces.dispatcher.endpoint import DispatcherEndpoint
 from ipv8.messaging.interfaces.endpoint import EndpointListener
 from ipv8.messaging.interfaces.statistics_endpoint import StatisticsEndpoint
 from ipv8.messaging.interfaces.udp.endpoint import UDPEndpoint, UDPv6Endpoint
+from sodium import stand_in_for_libsodium
 
 HOST = "127.0.0.1"
 ELSEWHERE = {UDPEndpoint: "203.0.113.9", UDPv6Endpoint: "2001:db8::9"}  # for documentation only
@@ -181,11 +181,7 @@ def tunnel(endpoint: Any) -> Any:
     except Exception:  # of libsodium that is not there: OSError, ImportError, ...
         # Before 3.2.1 its module imports keys, and these libsodium, which need not be here: the
         # endpoint itself uses neither.
-        for part in ("", ".aead", ".dual", ".encode", ".public", ".sign"):
-            stand_in: Any = types.ModuleType("libnacl" + part)
-            stand_in.__path__ = []
-            stand_in.__getattr__ = lambda attribute: type(attribute, (), {})
-            sys.modules[stand_in.__name__] = stand_in
+        stand_in_for_libsodium()
         try:
             module = importlib.import_module(name)
         except Exception as exc:  # as where 2.12 meets a cryptography that is too new for it

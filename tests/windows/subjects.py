@@ -89,12 +89,24 @@ def raised(handler: RaisingHandler, count: int) -> bool:
 
 
 def armed(transport: Any) -> bool:
-    from tribler_udp_fix._asyncio._reader import Reading, reading_of
-
-    return reading_of(transport) is Reading.ARMED
+    """Whether a transport of asyncio's, repaired or not, has a read under way."""
+    reading = getattr(transport, "reading", None)
+    if reading is not None:
+        return bool(reading)
+    if hasattr(transport, "_read_fut"):
+        return transport._read_fut is not None
+    return transport._sock_fd in transport._loop._selector.get_map()
 
 
 def rearm(transport: Any) -> None:
-    from tribler_udp_fix._asyncio._reader import rearm
-
-    assert rearm(transport)
+    """Make it read again, as far as it can be done from outside."""
+    if hasattr(transport, "rearm"):
+        transport.rearm()
+    elif hasattr(transport, "_read_fut"):
+        lost, transport._read_fut = transport._read_fut, None
+        if lost is not None:
+            lost.remove_done_callback(transport._loop_reading)
+            lost.cancel()
+        transport._loop_reading()
+    else:
+        transport._loop._add_reader(transport._sock_fd, transport._read_ready)

@@ -1,17 +1,23 @@
 """Run unittest modules, or all of a package's, and print each test's outcome as JSON.
 
-``python suite.py NAME [NAME ...]``: a name is a module, a package, or one test; "-" before the full
-name of a test leaves that out.
+``python suite.py [--everything] NAME [NAME ...]``: a name is a module, a package, or one test; "-"
+before the full name of a test leaves that out. ``--everything`` puts all of ours around pyipv8's
+tests, and prints what was done besides, under the name "everything".
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import pkgutil
 import sys
 import unittest
-from typing import Any, Iterator
+from typing import Any, ContextManager, Iterator
+
+from sodium import stand_in_for_libsodium
+
+EVERYTHING = "--everything"
 
 
 def modules(name: str) -> Iterator[str]:
@@ -67,18 +73,41 @@ class Outcomes(unittest.TextTestResult):
         super().addSkip(test, reason)
 
 
+def _do_without_curve25519() -> None:
+    """Make keys of the other kind, for pyipv8 before 3.2.1 where there is no libsodium."""
+    from ipv8.keyvault.crypto import ECCrypto
+
+    stock = ECCrypto.generate_key
+    ECCrypto.generate_key = lambda crypto, level: stock(
+        crypto, "very-low" if level == "curve25519" else level
+    )
+
+
 def main(names: list[str]) -> None:
     if any(name.startswith("ipv8.") for name in names):
-        from ipv8.test.base import TestBase
+        try:
+            importlib.import_module("ipv8.keyvault.crypto")
+        except Exception:  # of libsodium that is not there: OSError, ImportError, ...
+            stand_in_for_libsodium()
+            _do_without_curve25519()
+    around: ContextManager[None] = contextlib.nullcontext()
+    if EVERYTHING in names:
+        import everything
 
-        TestBase.MAX_TEST_TIME = 120  # its watchdog kills the process of a slow machine
-    loader = unittest.defaultTestLoader
+        around = everything.put_around()
     left_out = {name[1:] for name in names if name.startswith("-")}
     wanted = [name for name in names if not name.startswith("-")]
-    found = loader.loadTestsFromNames([module for name in wanted for module in modules(name)])
+    with around:
+        if any(name.startswith("ipv8.") for name in names):
+            from ipv8.test.base import TestBase
+
+            TestBase.MAX_TEST_TIME = 120  # its watchdog kills the process of a slow machine
+        loader = unittest.defaultTestLoader
+        found = loader.loadTestsFromNames([module for name in wanted for module in modules(name)])
     suite = unittest.TestSuite(test for test in tests(found) if test.id() not in left_out)
     result: Any = unittest.TextTestRunner(stream=sys.stderr, resultclass=Outcomes).run(suite)
-    print(json.dumps(result.outcomes))
+    done = {"everything": everything.counts} if EVERYTHING in names else {}
+    print(json.dumps({**result.outcomes, **done}))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def counted(run_stock, monkeypatch):
 
     def counted(datagrams):
         # However slow the machine is: a transport's share of a turn does not end by its time.
-        monkeypatch.setattr("tribler_udp_fix._asyncio._transport.TURN_SECONDS", 60.0)
+        monkeypatch.setattr("tribler_udp_fix._asyncio._turns.SHARE", 60.0)
         stock = run_stock(lambda: count(datagrams))
         tribler_udp_fix.install()
         try:
@@ -32,7 +32,7 @@ def counted(run_stock, monkeypatch):
 
 def test_a_lone_datagram_costs_no_more_calls_than_without_the_plugin(counted):
     stock, repaired = counted(1)
-    assert repaired.system < stock.system
+    assert repaired.system <= stock.system
     assert repaired.python < stock.python
 
 

@@ -1,4 +1,4 @@
-"""The programs of docs/examples.md, on Windows: the server hears on when peers have departed."""
+"""The programs of docs/examples.md, on Windows: the servers hear on when peers have departed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 from ipv8_expected import HAS_IPV8
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "examples.md"
-SERVER, COMMUNITY = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.S | re.M)
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.S | re.M)
+SERVER, WATCHED, COMMUNITY = BLOCKS
 
 
 def start(program: str, tmp_path: Path) -> subprocess.Popen[str]:
@@ -38,8 +39,9 @@ def answers(port: int) -> bool:
             return False
 
 
-def test_the_server_hears_on_when_peers_have_departed(tmp_path: Any) -> None:
-    with start(SERVER, tmp_path) as server:
+@pytest.mark.parametrize("program", [SERVER, WATCHED], ids=["alone", "watched"])
+def test_the_server_hears_on_when_peers_have_departed(program: str, tmp_path: Any) -> None:
+    with start(program, tmp_path) as server:
         assert server.stdout
         try:
             port = int(server.stdout.readline().split()[-1])

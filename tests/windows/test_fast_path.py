@@ -88,7 +88,7 @@ def test_a_datagram_has_left_when_sendto_returns(run, family):
 @pytest.fixture
 def patience(monkeypatch):
     """However slow the machine is, a transport's share of a turn does not end by its time."""
-    monkeypatch.setattr("tribler_udp_fix._asyncio._transport.TURN_SECONDS", 60.0)
+    monkeypatch.setattr("tribler_udp_fix._asyncio._turns.SHARE", 60.0)
 
 
 def test_what_waits_is_heard_in_few_turns_and_in_order(run, patience):
@@ -98,7 +98,7 @@ def test_what_waits_is_heard_in_few_turns_and_in_order(run, patience):
 
 def test_a_flood_leaves_each_turn_of_the_loop_to_others_too(run):
     _, dates = run(lambda: heard_by_turn(500))
-    assert most_in_a_turn(dates) <= 129  # the one that completed, and 128 that waited
+    assert most_in_a_turn(dates) <= 128
 
 
 def test_a_slow_protocol_has_its_share_in_time_not_in_datagrams(run):
@@ -133,9 +133,9 @@ def test_endpoints_that_are_flooded_at_once_take_turns(run):
         return order
 
     order = run(main)
+    last = [len(order) - order[::-1].index(number) for number in range(3)]
     for number in range(3):
-        # Nobody is through before the others have begun.
-        assert number in order[:300]
+        assert order.index(number) < min(last)  # nobody is through before the others have begun
 
 
 def test_a_protocol_that_closes_in_the_middle_hears_no_more(run):
@@ -291,7 +291,7 @@ def test_errors_that_wait_are_met_in_few_turns(run, patience):
     assert len(set(dates)) <= 3
 
 
-def test_an_endpoint_at_rest_holds_room_for_one_datagram(run):
+def test_an_endpoint_at_rest_holds_room_for_no_datagram(run):
     async def main():
         tracemalloc.start()
         try:
@@ -305,7 +305,7 @@ def test_an_endpoint_at_rest_holds_room_for_one_datagram(run):
             made.transport.close()
         return each
 
-    assert 65_507 < run(main) < 80_000  # asyncio itself asks for 262,144
+    assert run(main) < 8_000  # asyncio itself asks for 262,144
 
 
 def test_every_receive_has_room_for_the_largest_datagram(run):

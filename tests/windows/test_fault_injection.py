@@ -180,7 +180,9 @@ def test_a_fault_begins_behind_the_receive_whose_callback_is_due(
             await asyncio.sleep(0)
         with getattr(testing, fault)(made.target, **options):
             assert made.heard == []
-            await until(lambda: made.heard == [b"due"])
+            # A repaired transport's receive only peeks: what is due is still to be read.
+            taken = [] if repair and options.get("until") == "rebind" else [b"due"]
+            await until(lambda: made.heard == taken)
             await asyncio.sleep(SILENCE)
             await made.is_deaf_to(b"waits")
             assert armed(made.transport) is looks_armed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 import pytest
@@ -10,25 +9,30 @@ import pytest
 import tribler_udp_fix
 from tribler_udp_fix import Settings
 
+# A machine that runs tests is busy: the promised times themselves are measured by
+# python3 -m tests.winlab.healing. What never heals is not heard within any allowance.
+ALLOWANCE = 4.0
+
 
 @pytest.mark.skipif(
     sys.version_info[:2] not in ((3, 10), (3, 12), (3, 13)), reason="measured on 3.10, 3.12, 3.13"
 )
 def test_every_endpoint_hears_again_in_time_at_its_port_and_no_send_is_lost():
-    from healing import every_case, heal
+    from healing import SETTINGS, every_case, heal
 
-    assert sys.platform == "win32"
-    tribler_udp_fix.install(Settings(rebind_rust=True))
-    loop = asyncio.ProactorEventLoop()
+    tribler_udp_fix.install(SETTINGS)
     try:
-        outcomes = loop.run_until_complete(heal(every_case()))
-        # A busy machine makes anything late, once: what is late by itself is late again.
-        late = [(outcome.fault, outcome.endpoint) for outcome in outcomes if not outcome.in_time]
-        again = loop.run_until_complete(heal(late))
+        outcomes = heal(every_case())
+        # Anything may be late once: what is late by itself is late again.
+        late = [
+            (outcome.fault, outcome.endpoint)
+            for outcome in outcomes
+            if not outcome.in_time(ALLOWANCE)
+        ]
+        again = heal(late)
     finally:
-        loop.close()
         tribler_udp_fix.install(Settings())
         tribler_udp_fix.uninstall()
-    assert len(outcomes) == 30
+    assert len(outcomes) == 58
     assert [outcome for outcome in outcomes + again if not outcome.nothing_lost] == []
-    assert [outcome for outcome in again if not outcome.in_time] == []
+    assert [outcome for outcome in again if not outcome.in_time(ALLOWANCE)] == []

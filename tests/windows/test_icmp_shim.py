@@ -228,6 +228,18 @@ def test_a_refused_tcp_connection_stays_a_refused_connection(family, closed):
         assert number(caught.value) == 10061
 
 
+@pytest.mark.parametrize("host", ["203.0.113.7", "2001:db8::7"])  # for documentation only
+def test_a_socket_is_not_bound_to_an_address_of_another_machine(host):
+    with socket.socket(
+        socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM
+    ) as sock:
+        for _ in range(2):
+            with pytest.raises(OSError, match="10049"):
+                sock.bind((host, 0))
+        sock.bind(("", 0))
+        assert sock.getsockname()[1] > 0
+
+
 def test_an_ipv6_socket_receives_the_errors_of_ipv4_peers(port):
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from child import python
-from udp import closed_address, endpoint, hears, until
+from udp import closed_address, endpoint, hears
 
 import tribler_udp_fix
 from tribler_udp_fix import Settings
@@ -220,32 +220,6 @@ def test_prevented_icmp_errors_are_asked_for_at_the_socket_and_accounted_for(run
     for switch in ("SIO_UDP_CONNRESET", "SIO_UDP_NETRESET"):
         outcomes = [name for name in after if name.startswith(switch)]
         assert sum(after[name] - before.get(name, 0) for name in outcomes) == 1
-
-
-@pytest.mark.parametrize("fast_path", [True, False], ids=["fast", "one-at-a-time"])
-def test_reading_alone_can_be_repaired_where_sending_is_right(run_stock, fast_path):
-    """The class for 3.13.16 and later, over this Python's own sending."""
-    from tribler_udp_fix._asyncio._transport import ReceivingTransport
-
-    async def main():
-        loop: Any = asyncio.get_running_loop()
-        loop._make_datagram_transport = lambda sock, protocol, *rest: ReceivingTransport(
-            loop, sock, protocol, 1000, fast_path, *rest
-        )
-        protocol = await endpoint()
-        protocol.transport.sendto(b"to itself", protocol.address)
-        await until(lambda: protocol.heard == [b"to itself"])
-        for _ in range(5):
-            protocol.transport.sendto(b"?", closed_address())
-        await until(lambda: len(protocol.errors) == 5)
-        await hears(protocol, b"", b"heard")
-        protocol.transport.close()
-        await until(lambda: protocol.lost)
-        return protocol
-
-    protocol = run_stock(main)
-    assert protocol.heard == [b"to itself", b"", b"heard"]
-    assert protocol.lost == [None]
 
 
 def test_the_status_is_json():

@@ -11,7 +11,8 @@ import pytest
 from udp import LOOPBACK
 
 from tribler_udp_fix import status
-from tribler_udp_fix._ipv8._binding import bound_socket, open_options
+from tribler_udp_fix._asyncio._sockets import open_options
+from tribler_udp_fix._ipv8._binding import bound_socket
 
 CHANGED: dict[int, Any] = {
     socket.AF_INET: [
@@ -31,7 +32,8 @@ CHANGED: dict[int, Any] = {
 def test_every_option_of_a_socket_is_set_again_on_its_successor(family):
     with bound_socket(family, LOOPBACK[family], 0, CHANGED[family]) as first:
         options = open_options(first)
-        assert sorted(options) == sorted(CHANGED[family])
+        exclusive = (socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        assert sorted(options) == sorted([*CHANGED[family], exclusive])
         with bound_socket(family, LOOPBACK[family], 0, options) as second:
             assert open_options(second) == options
 

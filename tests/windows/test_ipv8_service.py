@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import sys
 import threading
@@ -71,6 +72,21 @@ def test_every_endpoint_of_an_instance_is_watched_while_it_runs(installed, stati
         assert watched() == []
         for leaf in (ipv8.endpoint.endpoint if statistics else ipv8.endpoint).interfaces.values():
             assert leaf._prefix_map == {}
+
+    run(main)
+
+
+def test_an_instance_is_watched_once_where_everything_is_watched(installed):
+    async def main():
+        tribler_udp_fix.install(dataclasses.replace(QUICK, watch="all"))
+        ipv8 = service(["UDPIPv4", "UDPIPv6"])
+        await ipv8.start()
+        await asyncio.sleep(0.2)  # what is not open yet is looked at again after 0.05 s
+        names = sorted(endpoint.name for endpoint in watched())
+        made = ipv8.endpoint.interfaces.values()
+        assert len(names) == len(made) == len(set(names)), names
+        await ipv8.stop()
+        assert watched() == []
 
     run(main)
 

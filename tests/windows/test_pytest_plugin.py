@@ -169,5 +169,5 @@ def test_a_watchdog_is_stopped_when_its_test_ends(tmp_path):
 def test_the_fixtures_are_listed_with_what_they_do(tmp_path):
     out = run_pytest(tmp_path, "--fixtures", code="")
     faults = {name for name in testing.__all__ if name.islower()} - {"fast_loop"}
-    assert len(faults) == 14
+    assert len(faults) == 19
     assert [name for name in sorted(faults) if f"\n{name} -- " not in out] == []

@@ -50,9 +50,25 @@ def test_sends_in_the_gap_arrive_in_order_and_what_does_not_fit_is_counted():
                 assert (done.queued, done.lost, done.moved) == (100, 5, False)
                 assert leaf.lost == 5
                 assert COUNTERS.as_dict()["datagrams_dropped"] == dropped + 5
-                endpoint.send(peer.getsockname(), b"100")
+                endpoint.send(peer.getsockname(), b"105")
                 heard = [(await received(peer))[0] for _ in range(101)]
-                assert heard == [b"%d" % number for number in range(101)]
+                assert heard == [b"%d" % number for number in range(5, 106)]
+
+    run(main)
+
+
+def test_what_has_waited_too_long_for_a_socket_is_not_sent_any_more():
+    async def main():
+        async with rust_endpoint() as endpoint:
+            with leaf_of(endpoint, gap_queue_age=1.0) as leaf, plain_socket() as peer:
+                async with in_gap(leaf):
+                    for number in range(3):
+                        endpoint.send(peer.getsockname(), b"old %d" % number)
+                    await asyncio.sleep(1.1)
+                    endpoint.send(peer.getsockname(), b"new")
+                done = await leaf.rebind()
+                assert (done.queued, done.lost, leaf.lost) == (1, 3, 3)
+                assert (await received(peer))[0] == b"new"
 
     run(main)
 

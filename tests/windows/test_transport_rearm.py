@@ -12,7 +12,6 @@ import pytest
 from udp import (
     closed_address,
     endpoint,
-    error_budget,
     hears,
     needs_windows,
     plain_socket,
@@ -63,22 +62,6 @@ def test_an_endpoint_whose_receive_is_gone_does_not_read(run):
         await asyncio.sleep(0.05)
         stop_reading(protocol.transport)
         assert not protocol.transport.reading
-        protocol.transport.close()
-
-    run(main)
-
-
-def test_an_endpoint_that_waits_for_its_error_budget_reads(run):
-    error_budget(1)
-
-    async def main():
-        protocol = await endpoint()
-        for _ in range(2):
-            protocol.transport.sendto(b"?", closed_address())
-        await until(lambda: len(protocol.errors) == 2)
-        assert protocol.transport._read_fut is None
-        assert protocol.transport.reading
-        await hears(protocol, b"next")
         protocol.transport.close()
 
     run(main)

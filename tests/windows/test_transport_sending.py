@@ -91,12 +91,16 @@ def test_abort_after_close_drops_the_queue_counts_it_and_says_good_bye_once(run)
 
 
 def test_abort_counts_the_datagram_that_a_full_socket_has_not_taken_yet(run):
+    from tribler_udp_fix._asyncio._operations import post
+
     async def main():
         sender = await endpoint()
         with plain_socket() as idle:
             # A real operation that is pending, as a full socket's is; none stays full for long.
             loop: Any = asyncio.get_running_loop()
-            sender.transport._write_fut = loop._proactor.recvfrom(idle, 1)
+            sender.transport._write_fut = post(loop._proactor, idle, "WSARecv", 1, 0)
+            sender.transport._full = True
+            sender.transport._in_flight = b"on its way", sender.address
             sender.transport.sendto(b"behind it", sender.address)
             sender.transport.abort()
             await until(lambda: sender.lost)
@@ -106,16 +110,33 @@ def test_abort_counts_the_datagram_that_a_full_socket_has_not_taken_yet(run):
     assert tribler_udp_fix.status().counters["datagrams_dropped"] == before + 2
 
 
-def test_a_datagram_to_what_is_no_address_is_counted_as_dropped(run):
+# As a peer can announce them (https://github.com/MagicStack/uvloop/issues/338).
+NO_ADDRESSES = {
+    "port 70000": ("127.0.0.1", 70_000),
+    "port -1": ("127.0.0.1", -1),
+    "a 4-tuple": ("127.0.0.1", 9, 0, 0),
+    "no tuple": "127.0.0.1",
+    "no port": ("127.0.0.1",),
+    "a name that is none": ("no such name.invalid", 9),
+    "a port in words": ("127.0.0.1", "nine"),
+}
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES.values(), ids=list(NO_ADDRESSES))
+@pytest.mark.parametrize("full", [0, 1], ids=["free", "full"])
+def test_what_is_no_address_costs_its_datagram_and_nothing_else(run, address, full):
     async def main():
-        sender = await endpoint()
-        sender.transport.sendto(b"x", ("127.0.0.1", 70_000))
-        await until(lambda: sender.lost)
+        sender = await endpoint(sock=full_socket(full))
+        sender.transport.sendto(b"x", address)
+        await until(lambda: sender.errors)
+        sender.transport.sendto(b"heard", sender.address)
+        await until(lambda: sender.heard == [b"heard"])
+        sender.transport.close()
         return sender
 
     before = tribler_udp_fix.status().counters["dropped_by_reason"].get("send failed", 0)
-    (lost,) = run(main).lost
-    assert isinstance(lost, OverflowError)
+    (exc,) = run(main).errors
+    assert isinstance(exc, OSError)
     assert tribler_udp_fix.status().counters["dropped_by_reason"]["send failed"] == before + 1
 
 

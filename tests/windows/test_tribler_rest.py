@@ -96,14 +96,14 @@ def test_a_rebind_that_is_asked_for_gives_a_new_socket_at_the_same_port():
     async def main():
         async with tribler_like() as (ipv8, client):
             (leaf,) = ipv8.endpoint.interfaces.values()
-            address, transport = leaf.get_address(), leaf._transport
+            address, sock = leaf.get_address(), leaf._transport._sock
             (name,) = names((await client.get("/udp-fix/health")).json)
             answer = await client.post("/udp-fix/rebind", {"endpoint": name})
             assert (answer.status, answer.json["accepted"]) == (200, [name])
             assert answer.json["endpoints"][0]["rebinds"] == 1
             assert answer.json["endpoints"][0]["state"] == "healthy"
             assert leaf.get_address() == address
-            assert leaf._transport is not transport
+            assert leaf._transport._sock is not sock
 
     run(main)
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
 import pkgutil
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from child import python
+from outcomes import compare
 from udp import IN_LAB
 
-SUITE = str(pathlib.Path(__file__).with_name("suite.py"))
 ASYNCIO = [
     "test.test_asyncio.test_proactor_events",
     "test.test_asyncio.test_windows_events",
@@ -46,35 +43,12 @@ PYIPV8 = [
 CPYTHON_TESTS = os.environ.get("WINLAB_CPYTHON_TESTS", "")
 
 
-def outcomes(names, tmp_path, plugin):
-    return json.loads(
-        python(SUITE, *names, plugin=plugin, cwd=tmp_path, timeout=600, PYTHONPATH=CPYTHON_TESTS)
-    )
-
-
-def compare(names, tmp_path, broken=()):
-    """Both runs, after the proof that nothing but what is *broken* is lost between them."""
-    with ThreadPoolExecutor() as both:
-        without = both.submit(outcomes, names, tmp_path, plugin=False)
-        left_out = [f"-{test}" for test in broken]
-        repaired = both.submit(outcomes, [*names, *left_out], tmp_path, plugin=True).result()
-        stock = without.result()
-    assert set(repaired) == set(stock) - set(broken)
-    lost = [test for test in repaired if stock[test] == "passed" and repaired[test] != "passed"]
-    if lost:
-        # A test that depends on time may fail once on a loaded machine, but not when alone.
-        again = outcomes(lost, tmp_path, plugin=True)
-        lost = [test for test in lost if again.get(test) != "passed"]
-    assert lost == []
-    return stock, repaired
-
-
 @pytest.mark.alone  # some of them depend on time
 @pytest.mark.skipif(
     IN_LAB and not CPYTHON_TESTS, reason="the lab has the tests of CPython 3.11 and 3.13"
 )
 def test_cpythons_own_tests_of_the_proactor_pass_as_before(tmp_path):
-    stock, _ = compare(ASYNCIO, tmp_path, BROKEN_BY_INTENT)
+    stock, _ = compare(ASYNCIO, tmp_path, BROKEN_BY_INTENT, PYTHONPATH=CPYTHON_TESTS)
     assert list(stock.values()).count("passed") >= 100
     # They are in CPython's tests since 3.11.9, 3.12.3 and 3.13.0; Debian's of 3.11 are older.
     if sys.version_info[:2] == (3, 13):

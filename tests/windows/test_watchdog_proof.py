@@ -33,7 +33,9 @@ def refused(_address, _data):
 @pytest.mark.parametrize("moved", [False, True], ids=["same port", "another port"])
 def test_a_new_socket_is_told_of_when_it_has_heard(run_both, moved):
     async def main():
-        settings = dataclasses.replace(NEVER_QUIET, allow_port_change=moved)
+        settings = dataclasses.replace(
+            NEVER_QUIET, allow_port_change="at once" if moved else "never"
+        )
         async with scene(settings=settings) as it:
             kind = EventKind.PORT_CHANGED if moved else EventKind.REBOUND
             with contextlib.ExitStack() as faults:

@@ -13,9 +13,8 @@ from udp import needs_lab, only_on
 from watched import NEVER_QUIET, QUICK, address_of, new_endpoint, say, scene
 
 from tribler_udp_fix import EventKind, Watchdog
-from tribler_udp_fix._ipv8 import _rebind
-from tribler_udp_fix._ipv8._gap import Gap
-from tribler_udp_fix._ipv8._opening import make_transport
+from tribler_udp_fix._asyncio._rebinding import Rebinder
+from tribler_udp_fix._watchdog import _udp_leaf
 from tribler_udp_fix.testing import (
     dead_reader,
     lost_completion,
@@ -78,7 +77,8 @@ def test_a_port_that_was_taken_is_waited_for_and_the_sends_with_it(run_both):
                 await it.hears()
                 assert it.endpoint.get_address()[1] == port
                 await asyncio.sleep(0.2)  # the loop's turn, which peer.recv() does not give it
-                assert [peer.recv(99) for _ in range(10)] == [b"%d" % n for n in range(10)]
+                newest = range(5, 15)
+                assert [peer.recv(99) for _ in newest] == [b"%d" % n for n in newest]
                 assert it.status.lost == 5
                 (rebound,) = it.all(EventKind.REBOUND)
                 assert (rebound.queued, rebound.lost) == (10, 5)
@@ -86,15 +86,43 @@ def test_a_port_that_was_taken_is_waited_for_and_the_sends_with_it(run_both):
     run_both(main)
 
 
-def test_another_port_is_taken_where_the_setting_allows_it_and_the_communities_know(run_both):
+def test_what_has_waited_too_long_for_a_socket_is_not_sent_any_more(run_both):
     async def main():
-        settings = dataclasses.replace(QUICK, allow_port_change=True)
+        settings = dataclasses.replace(QUICK, gap_queue_age=0.5)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.bind(("127.0.0.1", 0))
+            peer.settimeout(10)
+            async with scene(settings=settings) as it:
+                with taken_port(it.endpoint):
+                    await it.watchdog.rebind()
+                    for number in range(3):
+                        it.endpoint.send(peer.getsockname(), b"old %d" % number)
+                    await asyncio.sleep(0.6)
+                    it.endpoint.send(peer.getsockname(), b"new")
+                    await it.watchdog.rebind()
+                await it.until(lambda: not it.endpoint._transport._buffer)
+                it.endpoint.send(peer.getsockname(), b"newest")
+                await asyncio.sleep(0.2)
+                received = [peer.recv(99)]
+                while received[-1] != b"newest":
+                    received.append(peer.recv(99))
+                assert b"old 0" not in received
+                assert it.status.lost in (3, 4)
+
+    run_both(main)
+
+
+@pytest.mark.parametrize("when", ["at once", "after 2 failures"])
+def test_another_port_is_taken_when_the_setting_says_so_and_the_communities_know(run_both, when):
+    async def main():
+        settings = dataclasses.replace(QUICK, allow_port_change=when)
         async with scene(settings=settings) as it:
             port = it.endpoint.get_address()[1]
             assert it.ear.my_estimated_lan[1] == port
             with taken_port(it.endpoint):
                 await it.watchdog.rebind()
-                assert it.state == "healthy"
+                await it.until(lambda: it.state == "healthy")
+                assert ("backing off" in it.states) is (when != "at once")
                 moved = it.endpoint.get_address()[1]
                 assert moved != port
                 assert it.ear.my_estimated_lan[1] == moved == it.endpoint._port
@@ -107,14 +135,15 @@ def test_another_port_is_taken_where_the_setting_allows_it_and_the_communities_k
 
 
 def test_the_endpoints_of_one_loop_are_without_a_socket_one_after_the_other(run_both, monkeypatch):
-    async def slowly(endpoint, sock):
-        deaf.append(sum(isinstance(other._transport, Gap) for other in endpoints))
+    async def slowly(rebinder, sock, address):
+        deaf.append(sum(not other._transport.has_socket for other in endpoints))
         await asyncio.sleep(0.01)
-        return await make_transport(endpoint, sock)
+        await bind(rebinder, sock, address)
 
     deaf: list[int] = []  # how many have no socket, each time that one gets it
     endpoints = [new_endpoint(kind) for kind in ("ipv4", "ipv6", "ipv4")]
-    monkeypatch.setattr(_rebind, "make_transport", slowly)
+    bind = Rebinder._bind
+    monkeypatch.setattr(Rebinder, "_bind", slowly)
 
     async def main():
         for endpoint in endpoints:
@@ -303,7 +332,7 @@ def test_a_rebind_that_fails_before_anything_is_closed_leaves_the_endpoint_as_it
         async with scene(settings=NEVER_QUIET) as it:
             transport = it.endpoint._transport
             with monkeypatch.context() as patch:
-                patch.setattr(_rebind, "new_socket", no_socket)
+                patch.setattr(_udp_leaf, "new_socket", no_socket)
                 await it.watchdog.rebind()
                 await it.hears()
                 await it.until(lambda: it.state == "healthy")
@@ -325,7 +354,7 @@ def test_a_lost_socket_is_replaced_within_the_budget_however_often_that_fails(
         settings = dataclasses.replace(NEVER_QUIET, rebinds_per_hour=1)
         async with scene(settings=settings) as it:
             with monkeypatch.context() as patch:
-                patch.setattr(_rebind, "new_socket", no_socket)
+                patch.setattr(_udp_leaf, "new_socket", no_socket)
                 it.endpoint._transport.abort()
                 await it.until(lambda: it.status.failed_rebinds >= 3)
             await it.until(lambda: it.state == "healthy")

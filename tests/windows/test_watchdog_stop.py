@@ -15,7 +15,7 @@ from watched import NEVER_QUIET, QUICK, new_endpoint, scene
 
 import tribler_udp_fix
 from tribler_udp_fix import EventKind, Watchdog
-from tribler_udp_fix._ipv8._turns import one_at_a_time
+from tribler_udp_fix._asyncio._one_at_a_time import one_at_a_time
 from tribler_udp_fix.testing import taken_port
 
 pytestmark = only_on("3.8", "3.10", "3.12", "3.13")
@@ -29,7 +29,7 @@ def test_a_stop_during_a_rebind_leaves_nothing_behind(run_both, cancelled):
         before, prefixes = set(vars(endpoint)), len(endpoint._prefix_map)
         watchdog = Watchdog(endpoint, QUICK)
         watchdog.start()
-        async with one_at_a_time(endpoint):
+        async with one_at_a_time(endpoint._transport):
             rebind = asyncio.ensure_future(watchdog.rebind())
             await asyncio.sleep(0.05)
             stop = asyncio.ensure_future(watchdog.stop())
@@ -110,15 +110,20 @@ def test_when_one_of_two_watchdogs_stops_the_other_is_told_of_a_lost_socket_stil
     run_both(main)
 
 
-def test_when_it_stops_in_a_gap_the_endpoint_is_closed_and_can_be_opened(run_both):
+def test_when_it_stops_in_a_gap_the_endpoint_stays_open_and_gets_its_port_back(run_both):
     async def main():
         endpoint = new_endpoint()
         assert await endpoint.open()
+        transport = endpoint._transport
         with taken_port(endpoint):
             async with Watchdog(endpoint, QUICK) as watchdog:
                 await watchdog.rebind()
-            assert not endpoint.is_open()
-        assert await endpoint.open()
+            assert endpoint.is_open()
+            endpoint.send(("127.0.0.1", 9), b"no exception")
+        while not transport.has_socket:
+            await asyncio.sleep(0.05)
+        assert endpoint._transport is transport
+        assert transport.keepers == ()
         endpoint.close()
         await asyncio.sleep(0.05)
 

@@ -151,6 +151,20 @@ def fail_receive(address: Any, ntstatus: int) -> None:
     send(address, b"winlab:ntstatus:%08X" % ntstatus)
 
 
+def pauses_of(loop: Any) -> list[float]:
+    """The pauses between errors that are made on *loop* from now on, as they come; seconds."""
+    pauses: list[float] = []
+    call_later = loop.call_later
+
+    def noted(delay: float, callback: Any, *args: Any, **kwargs: Any) -> Any:
+        if callback.__name__ in ("_read_on", "_waited"):
+            pauses.append(delay)
+        return call_later(delay, callback, *args, **kwargs)
+
+    loop.call_later = noted
+    return pauses
+
+
 async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
     """Return as soon as *condition* holds; fail when it does not within *seconds*."""
     loop = asyncio.get_running_loop()

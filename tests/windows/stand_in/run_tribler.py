@@ -151,6 +151,8 @@ async def suffer(http: Client, ipv8: Any) -> dict[str, Any]:
     await opened.wait()
     with lost_completion(leaf, until="rebind"):
         await until(http, lambda e: e["rebinds"] == 1 and e["state"] == "healthy")
+        # The stream may be behind.
+        await until(http, lambda _: bool(heard) and heard[-1][1].get("state") == "healthy")
     healed = [kwargs for topic, kwargs in heard if topic == "udp_fix_health"]
     popups_when_healed = [kwargs for topic, kwargs in heard if topic == "tribler_exception"]
     foreign = await http.post(f"{PREFIX}/rebind", Origin="http://127.0.0.1:1")
