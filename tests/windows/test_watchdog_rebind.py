@@ -13,6 +13,8 @@ from udp import needs_lab, only_on
 from watched import NEVER_QUIET, QUICK, address_of, new_endpoint, say, scene
 
 from tribler_udp_fix import EventKind, Watchdog
+from tribler_udp_fix._asyncio import _rebinding
+from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._asyncio._rebinding import Rebinder
 from tribler_udp_fix._watchdog import _udp_leaf
 from tribler_udp_fix.testing import (
@@ -193,6 +195,23 @@ def test_what_the_old_socket_had_received_is_heard(run_both):
                 await it.watchdog.rebind()
                 await it.hears(b"last")
             assert it.ear.heard == [b"0", b"1", b"2", b"3", b"4", b"last"]
+
+    run_both(main)
+
+
+def test_what_the_old_socket_had_received_beyond_a_limit_is_counted(run_both, monkeypatch):
+    monkeypatch.setattr(_rebinding, "DRAINED", 3)
+
+    async def main():
+        async with scene(settings=dataclasses.replace(NEVER_QUIET, tick=10.0)) as it:
+            before = COUNTERS.as_dict()["dropped_by_reason"].get(_rebinding.TOO_MANY, 0)
+            with dead_reader(it.endpoint):
+                say(it.endpoint, *(b"%d" % number for number in range(5)))
+                await asyncio.sleep(0.1)
+                await it.watchdog.rebind()
+                await it.hears(b"last")
+            assert it.ear.heard == [b"0", b"1", b"2", b"last"]
+            assert COUNTERS.as_dict()["dropped_by_reason"][_rebinding.TOO_MANY] == before + 2
 
     run_both(main)
 

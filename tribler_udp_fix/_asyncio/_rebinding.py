@@ -16,6 +16,7 @@ import socket
 import time
 from typing import Any, Callable, Iterator, Sequence
 
+from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._asyncio._datagram import DatagramTransport
 from tribler_udp_fix._asyncio._errors import ErrorClass, classify
 from tribler_udp_fix._asyncio._one_at_a_time import one_at_a_time
@@ -25,6 +26,8 @@ from tribler_udp_fix._asyncio._receiving import LARGEST_DATAGRAM
 from tribler_udp_fix._asyncio._sockets import SocketOption, open_options
 
 DRAINED = 1000  # datagrams, at most, that are taken from the old socket before it is closed
+COUNTED = 10_000  # more of them are not even counted: somebody floods it
+TOO_MANY = "received before rebinding, and too many"
 # Windows may take a moment until the port of a socket is free whose operation was cancelled.
 BIND_TRIES = 10
 BIND_PAUSE = 0.002  # seconds
@@ -146,15 +149,20 @@ def _check_address(family: int, address: Any) -> None:
 
 def _deliver_rest(transport: DatagramTransport) -> None:
     """Have the protocol hear what the old socket has received, and would take along."""
-    for data, address in _rest(transport._sock):
-        # In a callback of its own: what a handler raises is the handler's fault.
-        transport._loop.call_soon(transport.deliver, data, address)
+    lost = 0
+    for number, (data, address) in enumerate(_rest(transport._sock)):
+        if number < DRAINED:
+            # In a callback of its own: what a handler raises is the handler's fault.
+            transport._loop.call_soon(transport.deliver, data, address)
+        else:
+            lost += 1
+    COUNTERS.dropped(TOO_MANY, lost)
 
 
 def _rest(sock: Any) -> Iterator[tuple[bytes, Any]]:
     if sock.gettimeout() != 0:
         return
-    for _ in range(DRAINED):
+    for _ in range(COUNTED):
         try:
             yield sock.recvfrom(LARGEST_DATAGRAM)
         except (BlockingIOError, ValueError):
