@@ -23,7 +23,7 @@ from .winlab import frozen
 from .winlab.places import windows_path
 
 # They share a Start menu with what runs in the same Wine.
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.apart
 
 TRIBLERS_OWN = frozen.Build("8.7.3", "Win32GUI")
 EARLIER = frozen.Build("8.4.1", "Win32GUI")

@@ -15,6 +15,8 @@ from typing import Iterator
 
 import pytest
 
+pytestmark = pytest.mark.apart  # they take minutes
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # The whole of the startup hook. What runs at every start of the interpreter is read here first.

@@ -26,7 +26,7 @@ from .winlab.places import windows_path
 from .winlab.setup import build
 
 # They share a Start menu, and the registry, with what runs in the same Wine.
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.apart
 
 NOT_DONE, NO_TRIBLER, RUNNING = 2, 3, 4
 

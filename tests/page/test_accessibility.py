@@ -18,6 +18,8 @@ from tribler_udp_fix import testing
 
 from .browser import Browser
 
+pytestmark = pytest.mark.apart  # they take minutes
+
 
 def axe(browser: Browser) -> list[str]:
     """What axe-core has against the page as it is now."""

@@ -23,6 +23,8 @@ from .check_reports import HEALTH_PAGE, report, served
 from .service import KEY
 from .test_accessibility import axe
 
+pytestmark = pytest.mark.apart  # they take minutes
+
 NEXT = "start Tribler (UDP fix) from the Start menu"
 
 

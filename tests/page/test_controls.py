@@ -21,6 +21,8 @@ from tribler_udp_fix import Settings, testing
 
 from .service import IDLE, KEY
 
+pytestmark = pytest.mark.apart  # they take minutes
+
 # ---- its buttons
 
 

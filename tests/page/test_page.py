@@ -22,6 +22,8 @@ from ..winlab import tools
 from ..winlab.errors import LabError
 from .service import IDLE, PAGE, SLOW
 
+pytestmark = pytest.mark.apart  # they take minutes
+
 # ---- what it says of the endpoints
 
 

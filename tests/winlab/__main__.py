@@ -13,6 +13,8 @@ from typing import Sequence
 from . import entry, places, venv, wanted
 from .pythons import OVERLAYS, PYTHONS, WindowsPython, allowed, find, newest, select
 
+SECOND_CHANCES = 3  # of some eight thousand tests
+
 EPILOG = """\
 examples:
   python3 -m tests.winlab demo                    a UDP service, without and with the plugin
@@ -31,8 +33,9 @@ examples:
 """
 TEST_EPILOG = """\
 --quick runs Linux' tests and one Windows Python's most telling ones; without it every
-test runs. --windows-python 3.12 selects a Windows Python; --windows-jobs and
---windows-timeout are the lab's too. The rest is pytest's: `test -- --help` shows its help.
+test runs. --windows-python 3.12 selects a Windows Python; --windows-jobs,
+--windows-timeout and --second-chances are the lab's too: three tests may fail, if by
+themselves they then pass; they are shown. The rest is pytest's: `test -- --help` shows its help.
 """
 
 
@@ -131,8 +134,10 @@ def _demo(arguments: list[str]) -> int:
 
 
 def _test(arguments: list[str]) -> int:
-    command = ["-m", "pytest", *arguments]
-    return _in_venv(command, () if sys.platform == "win32" else wanted.by_pytest(arguments))
+    if sys.platform == "win32":
+        return _in_venv(["-m", "pytest", *arguments], ())
+    chances = f"--second-chances={SECOND_CHANCES}"
+    return _in_venv(["-m", "pytest", chances, *arguments], wanted.by_pytest(arguments))
 
 
 def _in_venv(arguments: list[str], pythons: Sequence[WindowsPython]) -> int:

@@ -83,10 +83,11 @@ def lay_venv(pythons: Sequence[WindowsPython] = ()) -> None:
 def down() -> None:
     """Stop the lab's wineservers, and every program with them, and remove its namespaces."""
     require()
-    for net in NETWORKS:
-        _stop_servers(net)
-        for namespace in _namespaces(net):
-            namespace.remove()
+    for name in places.NAMES:
+        for net in NETWORKS:
+            _stop_servers(net, name)
+            for namespace in _namespaces(net, name):
+                namespace.remove()
 
 
 def is_laid(python: WindowsPython) -> bool:
@@ -246,18 +247,18 @@ def _has_project(python: WindowsPython, source: str) -> bool:
     return is_laid(python) and packages.project_ready(python, source)
 
 
-def _namespaces(net: str) -> tuple[network.Namespace, ...]:
-    return network.routed(places.NAME) if net == "router" else (network.Namespace(places.NAME),)
+def _namespaces(net: str, name: str = places.NAME) -> tuple[network.Namespace, ...]:
+    return network.routed(name) if net == "router" else (network.Namespace(name),)
 
 
-def _stop_servers(net: str) -> None:
+def _stop_servers(net: str, name: str = places.NAME) -> None:
     for shim in places.SHIMS.glob("*.so"):
-        Prefix(_namespaces(net)[0], shim).stop()
+        Prefix(_namespaces(net, name)[0], shim).stop()
 
 
 def _network_stamp(net: str) -> tuple[Path, str]:
     inodes = [str(namespace.inode) for namespace in _namespaces(net)]
-    return places.LAB / f"network-{net}.stamp", " ".join(inodes)
+    return places.LAB / f"{places.NAME}-{net}.stamp", " ".join(inodes)
 
 
 def _network_ready(net: str) -> bool:

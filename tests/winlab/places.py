@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,8 +21,12 @@ WHEELS = LAB / "wheels"
 # Wine wants a home folder to link the user's documents to; it must not be the user's.
 HOME = LAB / "home"
 
-# Two checkouts on one machine share neither namespaces nor a wineserver.
-NAME = "winlab-" + hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
+# Two checkouts on one machine share neither namespaces nor a wineserver; nor do, with all others,
+# those tests that have this variable in their environment.
+APART = "WINLAB_APART"
+_CHECKOUT = "winlab-" + hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
+NAMES = (_CHECKOUT, _CHECKOUT + "-apart")
+NAME = NAMES[bool(os.environ.get(APART))]
 
 
 def digest(*parts: bytes) -> str:

@@ -11,9 +11,9 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import IO, Mapping, Sequence
+from typing import IO, Mapping, NamedTuple, Sequence
 
-from . import program_tests, suite
+from . import places, program_tests, suite
 from .places import windows_path
 from .prefix import Prefix
 from .pythons import WindowsPython
@@ -86,6 +86,52 @@ def start(
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+
+
+class Windows(NamedTuple):
+    """A Windows Python as the host of tests."""
+
+    python: WindowsPython
+    prefix: Prefix
+
+    def __str__(self) -> str:
+        return str(self.python)
+
+    def path(self, path: Path) -> str:
+        """Name a file of this machine as it does."""
+        return windows_path(path)
+
+    def start(
+        self, arguments: Sequence[str], *, stdin: int, env: Mapping[str, str], cwd: Path
+    ) -> subprocess.Popen[bytes]:
+        """Start it, as `start` does, to find the installed project and not the checkout's."""
+        env = {name: value for name, value in env.items() if name != "PYTHONPATH"}
+        return start(self.python, self.prefix, arguments, stdin=stdin, env=env, cwd=cwd)
+
+
+class Beside:
+    """This very Python once more, as the host of tests that have a Wine of their own."""
+
+    def __str__(self) -> str:
+        return "the Python beside"
+
+    def path(self, path: Path) -> str:
+        """Name a file of this machine as it does."""
+        return str(path)
+
+    def start(
+        self, arguments: Sequence[str], *, stdin: int, env: Mapping[str, str], cwd: Path
+    ) -> subprocess.Popen[bytes]:
+        """Start it, as `start` does."""
+        return subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", sys.executable, *arguments],
+            env={**env, places.APART: "1"},
+            cwd=cwd,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
 
 
 def kill(process: subprocess.Popen[bytes], *, left_behind: bool = False) -> None:

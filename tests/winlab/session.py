@@ -1,4 +1,4 @@
-"""One pytest session inside one Windows Python, and the reports that come out of it."""
+"""One pytest session inside another Python, and the reports that come out of it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ import threading
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, NamedTuple, Sequence
+from typing import Any, Callable, Mapping, NamedTuple, Protocol, Sequence
 
 from . import places, process
-from .prefix import Prefix
-from .pythons import WindowsPython
 
 CHUNK = 1 << 16
 TAIL = 4000  # bytes of stderr shown with a failure
@@ -27,20 +25,32 @@ class Order(NamedTuple):
 
     root: Path
     ids: Sequence[str]
-    arguments: Sequence[str]
+    arguments: Sequence[str | Path]
     timeout: float
 
-    def as_json(self) -> bytes:
-        """The order as inner.py reads it."""
-        root = places.windows_path(self.root)
+    def as_json(self, named: Callable[[Path], str]) -> bytes:
+        """The order as inner.py reads it, with each file as its Python names it."""
         files = dict.fromkeys(nodeid.partition("::")[0] for nodeid in self.ids)
+        arguments = ("--rootdir", self.root, *self.arguments)
         order = {
-            "root": root,
+            "root": named(self.root),
             "ids": list(self.ids),
-            "files": [root + "\\" + file.replace("/", "\\") for file in files],
-            "arguments": ["--rootdir", root, *self.arguments],
+            "files": [named(self.root / file) for file in files],
+            "arguments": [named(a) if isinstance(a, Path) else a for a in arguments],
         }
         return json.dumps(order).encode()
+
+
+class Host(Protocol):
+    """A Python that can run a session."""
+
+    def path(self, path: Path) -> str:
+        """Name a file of this machine as it does."""
+
+    def start(
+        self, arguments: Sequence[str], *, stdin: int, env: Mapping[str, str], cwd: Path
+    ) -> subprocess.Popen[bytes]:
+        """Start it, with pipes for stdout and stderr, in a process group of its own."""
 
 
 class Outcome(NamedTuple):
@@ -52,10 +62,13 @@ class Outcome(NamedTuple):
 
 
 class Session:
-    """Runs in a thread of its own; others wait for the outcome of single tests."""
+    """Runs in a thread of its own; others wait for the outcome of single tests.
 
-    def __init__(self, python: WindowsPython, order: Order) -> None:
-        self.python = python
+    Its *host* is the Python that runs the tests.
+    """
+
+    def __init__(self, host: Host, order: Order) -> None:
+        self._host = host
         self._collected: frozenset[str] = frozenset()
         self._pytest = ""
         self._order = order
@@ -99,34 +112,30 @@ class Session:
             if self._process:
                 process.kill(self._process)
 
-    def run(self, prefix: Prefix) -> None:
+    def run(self) -> None:
         """Run the session to its end. Never raises: what went wrong is in the outcomes."""
         try:
-            self._run(prefix)
+            self._run()
         except Exception as error:  # a thread's: it becomes the outcome of every test
             self._finish(f"the bridge failed: {error!r}")
         else:
             self._finish(None)
 
-    def _run(self, prefix: Prefix) -> None:
-        env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    def _run(self) -> None:
         work = places.LAB / "work"
         work.mkdir(exist_ok=True)
         with self._changed:
             if self._stopped:
                 return
-            self._process = running = process.start(
-                self.python,
-                prefix,
-                [places.windows_path(places.SOURCES / "inner.py")],
+            self._process = running = self._host.start(
+                [self._host.path(places.SOURCES / "inner.py")],
                 stdin=subprocess.PIPE,
-                # Python is to find the installed project, not the checkout's.
-                env=env,
+                env=os.environ,
                 cwd=work,
             )
         assert running.stdin
         try:
-            running.stdin.write(self._order.as_json())
+            running.stdin.write(self._order.as_json(self._host.path))
             running.stdin.close()
         except BrokenPipeError:
             pass  # it died early: its exit status says more
@@ -161,13 +170,13 @@ class Session:
                         for line in lines:
                             self._take(json.loads(line))
                 if time.monotonic() - last > self._order.timeout:
-                    return f"{self.python} hung: nothing for {self._order.timeout:g} s"
+                    return f"{self._host} hung: nothing for {self._order.timeout:g} s"
         try:
             status = running.wait(GRACE)
         except subprocess.TimeoutExpired:
-            return f"{self.python} did not leave in {GRACE:g} s"
+            return f"{self._host} did not leave in {GRACE:g} s"
         if status != self._status:
-            return f"{self.python} crashed: exit status {status}"
+            return f"{self._host} crashed: exit status {status}"
         return None
 
     def _take(self, message: dict[str, Any]) -> None:
@@ -197,7 +206,7 @@ class Session:
     def _trouble(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         if file in self._uncollected:
-            return f"{self.python} cannot import it:\n{self._uncollected[file]}"
+            return f"{self._host} cannot import it:\n{self._uncollected[file]}"
         if self._end and self._running == nodeid:
             return f"{self._end}, in this test"
         if self._end and self._running:
@@ -205,8 +214,8 @@ class Session:
         if self._status is None:
             return f"not run: {self._end}"
         if not self._pytest:
-            return f"not run: pytest in {self.python} ended with exit status {self._status}"
+            return f"not run: pytest in {self._host} ended with exit status {self._status}"
         return (
-            f"not run: {self.python} collected no such test with its pytest "
+            f"not run: {self._host} collected no such test with its pytest "
             f"{self._pytest} (a parameter's id differs there, or this is another pytest)"
         )
