@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Callable, Iterable, Sequence
 
 import pytest
+from _pytest.terminal import TerminalReporter
 
 AGAIN = "again"  # the outcome of what failed first
 
@@ -46,7 +47,7 @@ class SecondChances:
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         return (AGAIN, "A", "AGAIN") if report.outcome == AGAIN else None
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         reports = terminalreporter.getreports(AGAIN)
         if reports:
             terminalreporter.section("failed beside others, and ran again by themselves")
