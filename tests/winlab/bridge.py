@@ -25,7 +25,7 @@ from .session import Order, Session
 
 When = Literal["setup", "call", "teardown"]
 
-AT_ONCE = 5  # more than there are cores: most tests wait most of their time
+AT_ONCE = 4  # more than there are cores: most tests wait most of their time
 # What need not be shown on every Python is shown on these: they begin first, as the longest.
 LONGEST = ("3.12", "3.13", "3.10", "3.8")
 # Too much for one session: these have two, which share its files.
