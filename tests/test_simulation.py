@@ -285,6 +285,23 @@ def test_the_model_is_within_the_spread_of_the_real_nodes_that_are_kept():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the lab is Linux's")
+def test_real_runs_are_added_to_those_of_the_same_pythons():
+    from simulation import against_lab
+
+    kept = {"rules": ["a"], "met": [1, 10], "real": [{"deaf": 1}], "plugin": []}
+    more = {"rules": ["a"], "met": [2, 30], "real": [{"deaf": 2}], "plugin": [{"deaf": 0}]}
+    both = against_lab.joined(kept, more)
+    assert both == {
+        "rules": ["a"],
+        "met": [3, 40],
+        "real": [{"deaf": 1}, {"deaf": 2}],
+        "plugin": [{"deaf": 0}],
+    }
+    others = {**more, "rules": ["b"]}
+    assert against_lab.joined(kept, others) == others
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the lab is Linux's")
 def test_the_shares_beside_the_real_nodes_are_all_percentages():
     from simulation import against_lab
 
