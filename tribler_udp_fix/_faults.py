@@ -36,7 +36,8 @@ FAULTS: dict[str, Fault] = {
     )
 }
 
-# IPv8's own, on every platform. Which pyipv8 has them is told by its code.
+# IPv8's own, on every platform, and the watchdog's (F11, F12). Which pyipv8 has IPv8's is told by
+# its code.
 IPV8_FAULTS: dict[str, Fault] = {
     fault.id: fault
     for fault in (

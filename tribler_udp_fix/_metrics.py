@@ -82,13 +82,13 @@ def _process(now: Status) -> Iterator[Metric]:
     for direction in ("receive", "send"):
         yield _counter(
             f"{direction}_errors",
-            f"Errors of datagram {direction}s on the Proactor, by Winsock number.",
+            f"Errors of datagram {direction}s, by number: Winsock's on Windows, errno elsewhere.",
             by_number,
             _by_label(now.counters.get(f"{direction}_errors", {})),
         )
     yield _counter(
         "receives_rearmed",
-        "Receives on the Proactor that were started again after an error.",
+        "Receives that were started again after an error.",
         [],
         [([], now.counters.get("receives_rearmed", 0))],
     )

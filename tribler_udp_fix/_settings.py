@@ -43,7 +43,8 @@ def _number(
         if not (lowest <= value <= highest or (off and value == 0)):  # NaN is neither
             raise ValueError
 
-    allowed = f"a number from {lowest:g} to {highest:g}{', or 0' if off else ''} ({meaning})"
+    numbers = f"a number from {lowest:,.12g} to {highest:,.12g}"
+    allowed = f"{numbers}{', or 0' if off else ''} ({meaning})"
     return dataclasses.field(default=default, metadata={_KIND: _Kind(allowed, check, float)})
 
 
@@ -130,7 +131,8 @@ class Settings:
         SIO_UDP_NETRESET): ``error_received`` no longer tells of departed peers. Best effort:
         Windows may refuse.
     fast_path: take all datagrams that wait in a turn of the loop, and send without a detour where
-        the socket takes it. Off: one receive at a time, and every send through the queue.
+        the socket takes it. Off: one receive at a time, and on the Proactor every send through
+        the queue.
     loop: the event loop on Windows of a program that names none, or sets one of asyncio's own
         policies: ``keep`` what it would be, ``proactor`` (the repaired one), or ``selector``.
 
@@ -176,6 +178,8 @@ class Settings:
     peer_monitor: ask the peers of every IPv8 instance that starts whether they are there: ``on``,
         ``off``, or ``auto``: ``on`` inside Tribler, else ``off``.
     drop_gone_peers: remove a peer that has gone from IPv8's network. Off: that is left to IPv8.
+    count_refused_pings: leave ICMP errors on at IPv8's sockets, which Windows else is told not to
+        report there, so that ``pings_refused`` counts them.
     dht_pings: have IPv8's DHT ping its nodes where its program has left out ``PingChurn``: ``on``,
         ``off``, or ``auto``: ``on`` inside Tribler, else ``off``.
 
@@ -225,6 +229,7 @@ class Settings:
         "auto", ("on", "off"), "ask IPv8's peers whether they are there; auto: inside Tribler"
     )
     drop_gone_peers: bool = _switch(False, "remove a peer that has gone from IPv8's network")
+    count_refused_pings: bool = _switch(False, "have Windows tell of refused pings, to count them")
     dht_pings: str = _choice(
         "auto", ("on", "off"), "ping the DHT's nodes where nobody does; auto: inside Tribler"
     )

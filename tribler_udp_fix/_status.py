@@ -18,7 +18,8 @@ class RepairStatus:
     """One repair: ``state`` is applied, not needed, refused or off, ``reason`` says why.
 
     ``fault`` is its row in the catalogue (F1 to F10 and F23 are asyncio's, F11 to F22 IPv8's),
-    ``loop`` for the setting of that name, ``tribler`` for what joins Tribler, or ``trackers``;
+    ``selector`` for the transports of SelectorEventLoop, ``loop`` for the setting of that name,
+    ``tribler`` for what joins Tribler, or ``trackers`` for how it asks them;
     ``issue`` is the CPython issue that tells of it, or ``none``.
     """
 

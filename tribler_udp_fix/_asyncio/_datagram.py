@@ -111,6 +111,7 @@ class DatagramTransport(Receiving, Sending):
         if sock is not None:
             self._stop_reading()
             self._stop_sending()
+            self._forget_failed()
         self._gap = gap
         self._closing = self._called_connection_lost = False
         self._conn_lost = 0
@@ -130,7 +131,7 @@ class DatagramTransport(Receiving, Sending):
         """
         self.suspend(0)
         assert self._gap is not None
-        self._gap.stand_for(address, options)
+        self._gap.stand_for(family, address, options)
         self._extra["sockname"] = address
         self._awaits_bind = False
         self.family = family

@@ -36,9 +36,10 @@ class Gap:
         # As get_extra_info("socket") is asked for them.
         self.family, self.type, self.proto = _kind_of(sock)
 
-    def stand_for(self, address: Any, options: list[SocketOption]) -> None:
-        """Take the place of a socket that has not been yet: at *address*, with *options*."""
+    def stand_for(self, family: int, address: Any, options: list[SocketOption]) -> None:
+        """Stand for a socket that has not been yet: of *family*, at *address*, with *options*."""
         self.first = True
+        self.family = family
         self.limit = 0
         self.options = options
         self._address = address

@@ -9,9 +9,9 @@ from typing import Any, Callable
 
 from tribler_udp_fix._asyncio._errors import number_of
 from tribler_udp_fix._asyncio._interfaces import Interface, NoInterface
+from tribler_udp_fix._asyncio._ports import IN_USE
 
 _NOT_HERE = frozenset((errno.EADDRNOTAVAIL, 10049))
-_TAKEN = frozenset((errno.EADDRINUSE, 10048))
 _RESERVED = 10013  # where Windows keeps ranges of ports for Hyper-V, or for an administrator
 _NO_FAMILY = frozenset((errno.EAFNOSUPPORT, 10047))
 
@@ -34,7 +34,7 @@ def in_words(exc: BaseException, address: Any) -> str:
             return f"its address {host} is not on this machine"
         if number in _NO_FAMILY:
             return f"{'IPv6' if ':' in host else 'IPv4'} is switched off on this machine"
-        if number in _TAKEN:
+        if number in IN_USE:
             return f"another program has port {port}"
         if number == _RESERVED:
             return f"Windows has reserved port {port}"

@@ -31,11 +31,14 @@ class PortChange:
         self._after = after
         self._failures = 0
 
-    def failed(self, exc: BaseException) -> bool:
-        """Whether to take another port, after this one could not be bound again."""
+    def failed(self, exc: BaseException, counts: bool = True) -> bool:
+        """Whether to take another port, after this one could not be bound again.
+
+        The failure *counts*, but where it was counted before.
+        """
         if not is_about_the_port(exc) or self._after == float("inf"):
             return False
-        self._failures += 1
+        self._failures += counts
         reserved = isinstance(exc, OSError) and number_of(exc) in _NEVER_OURS
         return reserved or self._failures >= self._after
 

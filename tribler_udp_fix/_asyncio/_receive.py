@@ -11,7 +11,7 @@ from typing import Any
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
-from tribler_udp_fix._asyncio._budget import ErrorBudget
+from tribler_udp_fix._asyncio._budget import LONGEST, ErrorBudget
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._asyncio._errors import (
     WSAEMSGSIZE,
@@ -95,6 +95,9 @@ class ReceiveFuture(asyncio.Future):  # type: ignore[type-arg]
             except BlockingIOError:
                 self._budget.end()
                 if self._wait():
+                    return
+                if perf_counter() - started > SHARE:  # to wait fails, again and again, at once
+                    self.get_loop().call_later(LONGEST, self._waited)
                     return
             except OSError as exc:
                 spent = self._failed(exc)

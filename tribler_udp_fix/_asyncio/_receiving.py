@@ -130,6 +130,12 @@ class Receiving(Reporting):
         assert failed is not None
         raise failed
 
+    def _forget_failed(self) -> None:
+        """Count what the last wait failed of: it is not the next socket's."""
+        failed, self._failed = self._failed, None
+        if isinstance(failed, OSError):
+            COUNTERS.error("receive", failed)
+
     def _rest(self) -> bool:
         """Wait for more; False where there is something already."""
         if not self._wait():

@@ -138,9 +138,8 @@ def ownership_repair() -> Repair:
             )
         ),
     )
-    return Repair(
-        "sockets of the program's own are known", (), shapes, (Patch(base, name, create),)
-    )
+    how = "sockets of the program's own are known"
+    return Repair(how, ("selector",), shapes, (Patch(base, name, create),))
 
 
 async def _create(wrapped: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -238,7 +237,7 @@ def _take_over(transport: Any, receive: Any) -> None:
             if received[1] is not None:
                 transport.deliver(*received)
 
-    ov = receive._ov
+    ov = getattr(receive, "_ov", None)  # a receive of ours has none, and takes nothing by waiting
     receive.add_done_callback(deliver)
-    if ov is not None and ov.pending:
+    if not receive.done() and (ov is None or ov.pending):
         receive.cancel()

@@ -14,6 +14,7 @@ from tribler_udp_fix._asyncio import _sockets
 from tribler_udp_fix._asyncio._icmp_errors import prevent_icmp_errors
 from tribler_udp_fix._asyncio._interfaces import Interface
 from tribler_udp_fix._asyncio._sockets import SocketOption
+from tribler_udp_fix._settings import current_settings
 
 # What UDPEndpoint has asked for since before 2.10, and keeps in _sockopts since 3.2.
 _BEFORE_3_2 = ((socket.SOL_SOCKET, socket.SO_RCVBUF, 870_400),)
@@ -31,7 +32,8 @@ def bound_socket(
     With an *interface* it sends by that one alone, and its address is one of that one's.
 
     On Windows the address is the socket's alone (SO_EXCLUSIVEADDRUSE), unless *options* ask to
-    share it, and ICMP errors are switched off where Windows can: no IPv8 endpoint listens to them.
+    share it, and ICMP errors are switched off where Windows can, unless ``count_refused_pings`` is
+    on: no IPv8 endpoint listens to them.
 
     Raises OSError where an option is refused or the address cannot be bound (socket.gaierror where
     it is none, NoInterface where the interface is not there), OverflowError where *port* is not 0
@@ -55,7 +57,8 @@ def new_socket(family: int, options: Iterable[SocketOption]) -> socket.socket:
         if socket.SO_REUSEADDR not in names:  # Windows refuses the one after the other
             options.append((socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1))
     sock = _sockets.new_socket(family, options)
-    prevent_icmp_errors(sock)
+    if not current_settings().count_refused_pings:
+        prevent_icmp_errors(sock)
     return sock
 
 

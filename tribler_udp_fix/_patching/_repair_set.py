@@ -33,7 +33,9 @@ class RepairSet:
             else:
                 known.append(repair)
                 state = APPLIED, repair.how
-            states.update(dict.fromkeys(repair.faults, state))
+            # Where several mend one fault, what is refused tells most.
+            refused = {fault for fault in states if states[fault][0] == REFUSED}
+            states.update(dict.fromkeys([f for f in repair.faults if f not in refused], state))
         try:
             apply_all([patch for repair in known for patch in repair.patches])
         except BaseException as exc:  # an interrupt, too, must not leave states that are not so

@@ -88,9 +88,9 @@ class PeerMonitor:
 
     def start(self) -> None:
         """Watch from now on. Call it on the running event loop; twice is once."""
+        forget_closed()
         if self in running:
             return
-        forget_closed()
         self._loop = asyncio.get_running_loop()
         self._looked = self._heard = self._witnessed = self._clock()
         self._errors = self._error_count()
@@ -112,6 +112,9 @@ class PeerMonitor:
         self._ipv8.endpoint.remove_listener(self._listener)
         for one in self._peers.values():
             self._forget(one)
+        self._forget_all()
+
+    def _forget_all(self) -> None:
         self._peers.clear()
         self._by_address.clear()
         self._gone.clear()  # whoever is there at the next start has not returned by that
@@ -386,3 +389,4 @@ def forget_closed() -> None:
             running.discard(monitor)
             monitor._observer.stop()  # neither needs the loop
             monitor._ipv8.endpoint.remove_listener(monitor._listener)
+            monitor._forget_all()

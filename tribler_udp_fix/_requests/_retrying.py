@@ -45,8 +45,8 @@ class Retrying:
     ) -> None:
         """Send *payload* to *peer*, and the same bytes again.
 
-        Raises ValueError where the cache is not in ``community.request_cache``, and what sending
-        raises.
+        Raises ValueError where the cache is not in ``community.request_cache``, PeerGone where the
+        peer is known to have gone, and what sending raises.
         """
         cache: Any = self
         community_: Any = community

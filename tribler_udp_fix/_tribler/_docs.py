@@ -104,7 +104,7 @@ def document() -> None:
             "settings": (Dict, "each setting's value"),
             "repairs": ([repair], "those that there are"),
             "counters": (Dict, "since the process started"),
-            "watchdogs": ([watchdog], "one for each IPv8 instance"),
+            "watchdogs": ([watchdog], "one for each IPv8 instance, one for each loop's others"),
             "peers": ([peers], "one for each IPv8 instance whose peers are monitored"),
         }
     )

@@ -20,6 +20,8 @@ LASTING = 60.0  # seconds that an endpoint cannot hear, or send, before the user
 
 _HEALTHY = State.HEALTHY.value
 _IDLE = {_HEALTHY, State.QUIET.value}
+# Of no interest on the page: an idle endpoint, and one that its program opens or closes.
+_ROUTINE = {*_IDLE, State.UNKNOWN.value}
 _DEAF = {
     state.value for state in (State.SUSPECT, State.REARMING, State.REBINDING, State.BACKING_OFF)
 }
@@ -83,8 +85,8 @@ class Relay:
             return
         try:
             self._note(event)
-            if event.kind is EventKind.STATE and {event.state, event.previous} <= _IDLE:
-                return  # an idle endpoint's routine
+            if event.kind is EventKind.STATE and {event.state, event.previous} <= _ROUTINE:
+                return
             if self._gui.is_there():
                 self._gui.tell(event.as_dict())
         except Exception:  # the host would show it to the user

@@ -32,7 +32,8 @@ class Conditions:
     """Of one endpoint; *tell* is told.
 
     *alert* is called with ``Input.MUTE`` once for each time that no send leaves, where another
-    socket may help.
+    socket may help. ``is_excused()`` tells whether it may be without a peer, as an endpoint of
+    IPv6 may where IPv4 hears some.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Conditions:
         self._silence = 60.0 * settings.no_peer_minutes if leaf.has_peers else 0.0
         self._tell = tell
         self._alert = alert
+        self.is_excused: Callable[[], bool] = lambda: False
         self._failing = ""
         self._alone = ""
 
@@ -64,6 +66,15 @@ class Conditions:
         if self._alone:
             return EventKind.NO_PEER.value
         return "connected" if self._leaf.is_connected else ""
+
+    def end(self) -> None:
+        """Its owner has closed it: what ailed it is over, and nobody is told."""
+        self._failing = self._alone = ""
+
+    def hears_peers(self, now: float) -> bool:
+        """Whether a peer was heard of late."""
+        heard = self._hearing.peer_last is not None
+        return heard and bool(self._silence) and now - self._hearing.peer_at <= self._silence
 
     def look(self, now: float, healthy: bool) -> None:
         """Look, by the loop's clock; *healthy* says that the endpoint hears its probes."""
@@ -93,7 +104,7 @@ class Conditions:
         if self._alone and not silent:
             self._alone = ""
             self._tell(logging.WARNING, EventKind.PEER_HEARD, "a peer was heard")
-        elif healthy and silent and not self._alone:
+        elif healthy and silent and not self._alone and not self.is_excused():
             minutes = f"{self._silence / 60.0:g} minutes"
             self._alone = f"it hears itself, but no peer for {minutes}: {_FIREWALL}"
             self._tell(logging.WARNING, EventKind.NO_PEER, self._alone)

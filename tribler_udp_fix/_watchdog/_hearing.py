@@ -9,8 +9,8 @@ from typing import Callable
 class Hearing:
     """Follows the counter of what an endpoint has heard: real traffic costs a look, and no more.
 
-    *counter* returns the bytes that have reached the endpoint's callback, but for those of our
-    own prefix, be they a probe's, a forged one's, or a replay's: they are not traffic.
+    *counter* returns a number that grows with what has reached the endpoint's callback, but for
+    what has our own prefix, be it a probe, a forged one, or a replay: that is not traffic.
     """
 
     def __init__(self, counter: Callable[[], int], now: float) -> None:

@@ -42,6 +42,9 @@ class Leaf(Protocol):
     def is_bound(self) -> bool:
         """Whether it has a socket that nobody has given up, be it deaf."""
 
+    def has_socket(self) -> bool:
+        """The same of one that is open, as far as is known: asked by any thread."""
+
     def address(self, asking: bool = True) -> Any:
         """The address that it is bound to, or shall be; raises OSError on a dead handle.
 
@@ -66,10 +69,11 @@ class Leaf(Protocol):
     def errors(self) -> dict[int, int]:
         """How many errors of each number it was told of; see ``errors_of()``."""
 
-    def obstacle(self) -> str:
+    def obstacle(self, *, counts: bool = True) -> str:
         """Why it cannot be bound where it is, in words; "" where it can.
 
-        Of one that has its socket only the address is tried, for its port is its own.
+        Of one that has its socket only the address is tried, for its port is its own. It *counts*
+        as a failure to bind the port, but where that is what has just failed.
         """
 
     @property

@@ -24,6 +24,7 @@ _KEPT = ("127.0.0.1", "::1")
 PREFIX = 22  # bytes
 NONCE = 16
 OUTSTANDING = 16  # probes whose nonces are remembered
+LINGER = 5.0  # seconds in which a probe that is on its way, on this machine, has come
 
 
 class AddressGone(Exception):
@@ -166,7 +167,9 @@ class TransportProber(Prober):
     def detach(self) -> None:
         """Tell nobody of answers any more, but keep what is on its way from the protocol."""
         self._told = _nobody
-        if not self._nonces:
+        if self._nonces and self._at is not None and not self._at._loop.is_closed():
+            self._at._loop.call_later(LINGER, self._leave)  # one that is lost never comes
+        else:
             self._leave()
 
     def takes(self, data: bytes) -> bool:

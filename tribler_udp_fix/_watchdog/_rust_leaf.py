@@ -70,6 +70,10 @@ class RustLeaf:
         has_one = not isinstance(self.endpoint.rust_ep, RustGap) and self._rust_is_open()
         return has_one and not self._is_parked()
 
+    def has_socket(self) -> bool:
+        """The same of one that is open."""
+        return self.is_bound() and self.is_open()
+
     def address(self, asking: bool = True) -> Any:  # noqa: ARG002 - its socket is not to be seen
         """The address that it is bound to, a pair; raises OSError where there is none."""
         try:
@@ -124,7 +128,7 @@ class RustLeaf:
         """Why it is not reopened, or ""."""
         return "" if self.rebinds else "rebind_rust is off"
 
-    def obstacle(self) -> str:
+    def obstacle(self, *, counts: bool = True) -> str:
         """Why it cannot be bound where it was, in words, or ""."""
         address = self._address
         bound = self.is_bound()
@@ -135,7 +139,7 @@ class RustLeaf:
         port = 0 if bound or self._is_parked() else address[1]
         exc = obstacle(make, family, address, port, self._interface)
         reopener = None if bound else self._reopener
-        if exc is None or (reopener is not None and reopener.ports.failed(exc)):
+        if exc is None or (reopener is not None and reopener.ports.failed(exc, counts)):
             return ""
         return in_words(exc, address)
 

@@ -102,6 +102,10 @@ class TransportLeaf:
         """Whether it has a socket that nobody has given up."""
         return self._transport().has_socket
 
+    def has_socket(self) -> bool:
+        """The same of one that is open, as far as is known: asked by any thread."""
+        return (self._known or NOTHING).has_socket
+
     def address(self, asking: bool = True) -> Any:
         """The address that it is bound to; raises OSError on a dead handle."""
         transport = self._transport()
@@ -112,7 +116,7 @@ class TransportLeaf:
             self._located = transport._sock
         return self._address
 
-    def obstacle(self) -> str:
+    def obstacle(self, *, counts: bool = True) -> str:
         """Why it cannot be bound where it is, in words, or ""."""
         transport = self._transport()
         address = transport._sockname()
@@ -128,7 +132,7 @@ class TransportLeaf:
             exc = obstacle(make, family, address, address[1], interface)
         else:
             return ""
-        if exc is None or (not transport.has_socket and self._rebinder.ports.failed(exc)):
+        if exc is None or (not transport.has_socket and self._rebinder.ports.failed(exc, counts)):
             return ""
         return in_words(exc, address)
 

@@ -39,10 +39,8 @@ class Watch:
     ) -> None:
         self.leaf = leaf
         self._reason = Reason()
-        self.rearms = self.rebinds = 0
-        self.missed = self.unsent = 0
-        self.broken = False
-        self.stopped = False
+        self.rearms = self.rebinds = self.missed = self.unsent = 0
+        self.broken = self.stopped = False
         self.over = False  # its program closed it, and can not open it again
         self.prober = leaf.prober(around.sender, self._answered)
         self._loop = asyncio.get_running_loop()
@@ -68,7 +66,7 @@ class Watch:
 
     def start(self) -> None:
         """Begin to watch."""
-        with self._guarded():
+        with self.guarded():
             self.leaf.attach(self._lose)
             if not self.leaf.is_open():
                 self._feed(Input.CLOSED, self._loop.time())
@@ -121,31 +119,32 @@ class Watch:
     def look(self, now: float) -> None:
         """See what can be seen without a probe. It costs a healthy endpoint a few attributes."""
         healthy = self.policy.state is State.HEALTHY and not self.broken
-        if healthy and (self.leaf.is_undisturbed() or self._is_fine(now)):
-            return
-        with self._guarded():
-            self._look(now)
+        if not (healthy and (self.leaf.is_undisturbed() or self._is_fine(now))):
+            with self.guarded():
+                self._look(now)
 
     def alert(self, event: Input, cause: str = "") -> None:
         """The clock jumped, the addresses changed, or somebody asks."""
-        with self._guarded():
+        with self.guarded():
             if self.leaf.is_open():
                 now = self._loop.time()
                 if event is Input.MOVED:
                     self.leaf.has_moved()
                 self._away = self._away or event in (Input.MOVED, Input.JUMPED)
                 self.hearing.look(now)  # what was heard before proves nothing of what comes after
+                if event is Input.JUMPED:
+                    self.hearing.peer_at = now  # nobody was silent: the machine slept
                 if event is Input.ASKED or not self._is_obstructed(now):
                     self._feed(event, now, cause)
 
     def follow_interface(self) -> None:
         """Go after its interface, if it is elsewhere: another one may have its name, or address."""
-        with self._guarded():
+        with self.guarded():
             if self._rebinding is None and self.leaf.is_elsewhere():
                 self._feed(Input.LOST, self._loop.time(), "its adapter is elsewhere")
 
     @contextlib.contextmanager
-    def _guarded(self) -> Iterator[None]:
+    def guarded(self) -> Iterator[None]:
         """Whatever the endpoint raises ends neither the watchdog nor the program."""
         try:
             yield
@@ -161,11 +160,14 @@ class Watch:
             self.broken = False
 
     def _is_fine(self, now: float) -> bool:
-        fine = self.leaf.is_fine(self._socket)
-        if fine:
+        try:
+            if not self.leaf.is_fine(self._socket):
+                return False
             self.hearing.look(now)
             self.conditions.look(now, healthy=True)
-        return fine
+        except Exception:  # of any class that claims to be an endpoint: _look() meets it, guarded
+            return False
+        return True
 
     def _look(self, now: float) -> None:
         if self._rebinding is not None:
@@ -191,7 +193,7 @@ class Watch:
 
     def _due(self) -> None:
         self._timer = None
-        with self._guarded():
+        with self.guarded():
             self._time_is_up(self._loop.time())
 
     def _time_is_up(self, now: float) -> None:
@@ -257,8 +259,9 @@ class Watch:
         if state is State.HEALTHY and self._away:
             self._away = False
             self.leaf.hears_again()
-        if event is Input.CLOSED and self.address is None:
-            cause = NEVER_OPENED
+        if event is Input.CLOSED:
+            self.conditions.end()
+            cause = cause if self.address is not None else NEVER_OPENED
         self._reason.follow(event, state, cause)
         if state is not before:
             self._tell_state(before, state, cause or event.value, now)
@@ -294,12 +297,12 @@ class Watch:
             self._sent = True
 
     def _address_gone(self, reason: str) -> None:
-        with self._guarded():
+        with self.guarded():
             if self.leaf.is_open() and self._probed_at is not None:
                 self._cannot_be_bound(reason, self._loop.time())
 
     def _lose(self) -> None:
-        with self._guarded():
+        with self.guarded():
             if self.leaf.is_open():
                 self._feed(Input.LOST, self._loop.time())
 
@@ -320,7 +323,7 @@ class Watch:
         self._rebinding = self._loop.create_task(self._rebind(cause))
 
     async def _rebind(self, cause: str) -> None:
-        with self._guarded():  # in Tribler a task that raises is a pop-up
+        with self.guarded():  # in Tribler a task that raises is a pop-up
             await self._rebind_and_tell(cause)
 
     async def _rebind_and_tell(self, cause: str) -> None:
@@ -333,7 +336,7 @@ class Watch:
             event = Input.FOUND if self.leaf.is_bound() else Input.FAILED
             reason = in_words(exc, self.address or ("", 0))
             self.rebound.refused(self._event(EventKind.REBIND_FAILED, reason))
-            if isinstance(exc, OSError) and self.leaf.obstacle():
+            if isinstance(exc, OSError) and self.leaf.obstacle(counts=False):
                 event, cause = Input.UNBINDABLE, reason
         else:
             self.rebinds += 1
@@ -361,8 +364,7 @@ class Watch:
     def _was_late(self, now: float) -> bool:
         limit = LAG * self._settings.probe_timeout
         assert self._probed_at is not None
-        late = now - self.policy.deadline > limit
-        return late or self._around.was_late(self._probed_at, limit)
+        return now - self.policy.deadline > limit or self._around.was_late(self._probed_at, limit)
 
     def _is_aged(self, now: float) -> bool:
         age = self._settings.max_socket_age
@@ -385,6 +387,7 @@ class Watch:
         news = state not in (State.QUIET, self._known)
         if state is not State.QUIET:
             self._known = state
+        news = news and not (state is State.UNKNOWN and self.leaf.ends)  # as of one question's
         level = logging.WARNING if state in _DEAF else logging.INFO if news else logging.DEBUG
         more = {"state": state.value, "previous": before.value, "seconds": lasted}
         self._tell(level, EventKind.STATE, cause, **more)

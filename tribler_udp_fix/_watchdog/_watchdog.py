@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from functools import partial
 from typing import Any, Callable
 
 from tribler_udp_fix._asyncio._interfaces import Interface
@@ -115,13 +116,21 @@ class Watchdog:
             for claim in list(claims):
                 claim(leaf.endpoint, self)
             watch = Watch(leaf, self._settings, self._around, self._telling)
+            watch.conditions.is_excused = partial(self._is_without_ipv6, watch)
             self._watches.append(watch)
             watch.start()
         return unknown
 
+    def _is_without_ipv6(self, watch: Watch) -> bool:
+        """Whether *watch* is of IPv6, and one of IPv4 hears peers: then it may hear none."""
+        now = self.loop.time()
+        return _is_ipv6(watch) and any(
+            other.conditions.hears_peers(now) for other in self._watches if not _is_ipv6(other)
+        )
+
     def add(self, endpoint: Any) -> None:
         """Watch *endpoint* as well, a transport or endpoint as for the class; while it runs."""
-        self._watch(Subjects(endpoint, interface=self._subjects.interface))
+        self._unwatched += self._watch(Subjects(endpoint, interface=self._subjects.interface))
 
     def remove(self, endpoint: Any) -> None:
         """Watch *endpoint* no more, if it is watched here; leaves no trace in it."""
@@ -240,7 +249,8 @@ class Watchdog:
             host = str((watch.address or ("",))[0]).partition("%")[0]
             waits = watch.policy.state is State.BACKING_OFF
             if not there:
-                watch.leaf.address_has_gone(address)
+                with watch.guarded():
+                    watch.leaf.address_has_gone(address)
             # An address whose lifetime is prolonged is told of again: that is no news.
             if waits is there and host == address:
                 watch.alert(Input.MOVED, f"its address has {'come' if there else 'gone'}")
@@ -273,13 +283,17 @@ def forget_closed() -> None:
             watchdog._end()
 
 
+def _is_ipv6(watch: Watch) -> bool:
+    return ":" in (watch.address or ("",))[0]
+
+
 def _status_of(watch: Watch) -> EndpointStatus:
     prober = watch.prober
     return EndpointStatus(
         name=watch.name,
         endpoint=watch.leaf.kind,
         address=(watch.address or ("", 0))[:2],
-        bound=watch.leaf.is_bound() and watch.leaf.is_open(),
+        bound=watch.leaf.has_socket(),
         configured=watch.leaf.configured(),
         interface=watch.leaf.interface,
         state=watch.policy.state.value,

@@ -65,13 +65,19 @@ def unmake(places: Places) -> bool:
     there = places.folder.exists() or places.shortcut.exists()
     require_free(places.folder)
     _remove(places)
+    remove(places.running)
+    _remove_root(places)
     return there
 
 
 def _remove(places: Places) -> None:
     shortcuts = (places.shortcut, *beside(places.shortcut))
-    for path in (*shortcuts, places.folder, *_copies(places), places.running):
+    for path in (*shortcuts, places.folder, *_copies(places)):
         remove(path)
+    _remove_root(places)
+
+
+def _remove_root(places: Places) -> None:
     if places.root.is_dir() and not any(places.root.iterdir()):
         places.root.rmdir()
 

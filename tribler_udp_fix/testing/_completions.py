@@ -115,9 +115,9 @@ class _Lost(NamedTuple):
 def _lose_posted(transport: Any) -> _Lost | None:
     """Take the posted receive out of the transport's hands; None where none is pending."""
     future = transport._read_fut
-    if future is None or future.done() or future._ov is None:
+    ov = getattr(future, "_ov", None)
+    if future is None or future.done() or ov is None:
         return None
-    ov = future._ov
     cache = transport._loop._proactor._cache
     entry = cache[ov.address]
     # The proactor waits, when it is closed, for what is in its cache; so the operation stays there,
