@@ -47,12 +47,12 @@ class Loop(asyncio.SelectorEventLoop):
 @pytest.fixture
 def run() -> Iterator[Callable[[Any], None]]:
     tribler_udp_fix.install()
-    loop = Loop()
-    loop.raised = []  # type: ignore[attr-defined]
-    loop.set_exception_handler(lambda _, context: loop.raised.append(context))  # type: ignore[attr-defined]
+    loop: Any = Loop()
+    loop.raised = []
+    loop.set_exception_handler(lambda _, context: loop.raised.append(context))
     try:
         yield lambda main: loop.run_until_complete(main())
-        assert loop.raised == []  # type: ignore[attr-defined]
+        assert loop.raised == []
     finally:
         loop.close()
         tribler_udp_fix.uninstall()
@@ -83,11 +83,13 @@ async def say(target: Any, times: int = 1) -> None:
 
 def test_after_sleep_nobody_is_told_that_no_peer_was_heard_while_the_machine_slept(run):
     async def main():
-        endpoint, events = await opened(), []
+        endpoint = await opened()
+        events: list[Event] = []
         settings = Settings(no_peer_minutes=0.1, tick=0.05)
         async with Watchdog(endpoint, settings, events.append):
             await say(endpoint)
-            asyncio.get_running_loop().slept += 8 * HOUR  # type: ignore[attr-defined]
+            loop: Any = asyncio.get_running_loop()
+            loop.slept += 8 * HOUR
             with clock_jump(8 * HOUR):
                 await until(lambda: all_of(events, EventKind.RESUMED))
                 await asyncio.sleep(1)
@@ -101,13 +103,11 @@ def test_after_sleep_nobody_is_told_that_no_peer_was_heard_while_the_machine_sle
 
 def test_without_ipv6_beyond_the_machine_nobody_is_told_of_it_while_ipv4_hears_peers(run):
     async def main():
-        both, events = (
-            DispatcherEndpoint(
-                ["UDPIPv4", "UDPIPv6"],
-                UDPIPv4={"ip": "127.0.0.1", "port": 0},
-                UDPIPv6={"ip": "::1", "port": 0},
-            ),
-            [],
+        events: list[Event] = []
+        both = DispatcherEndpoint(
+            ["UDPIPv4", "UDPIPv6"],
+            UDPIPv4={"ip": "127.0.0.1", "port": 0},
+            UDPIPv6={"ip": "::1", "port": 0},
         )
         await both.open()
         four = both.interfaces["UDPIPv4"]
@@ -124,7 +124,8 @@ def test_without_ipv6_beyond_the_machine_nobody_is_told_of_it_while_ipv4_hears_p
 
 def test_who_closes_an_endpoint_that_could_not_send_is_not_told_that_it_sends_again(run):
     async def main():
-        endpoint, events = await opened(), []
+        endpoint = await opened()
+        events: list[Event] = []
         async with Watchdog(endpoint, Settings(tick=0.05), events.append) as watchdog:
             with failing_sends(endpoint, 10013):
                 while not all_of(events, EventKind.CANNOT_SEND):
@@ -147,6 +148,7 @@ def test_the_end_of_a_transport_is_no_news(run):
         heard: list[Event] = []
         listeners.append(heard.append)
         loop = asyncio.get_running_loop()
+        transport: Any
         transport, _ = await loop.create_datagram_endpoint(
             asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
         )
@@ -236,6 +238,7 @@ def test_a_probe_that_never_comes_leaves_no_trace(run, monkeypatch):
 
     async def main():
         loop = asyncio.get_running_loop()
+        transport: Any
         transport, _ = await loop.create_datagram_endpoint(
             asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
         )
@@ -253,7 +256,8 @@ def test_a_probe_that_never_comes_leaves_no_trace(run, monkeypatch):
 
 def test_a_port_that_has_just_failed_does_not_fail_twice(run):
     async def main():
-        endpoint, events = await opened(), []
+        endpoint = await opened()
+        events: list[Event] = []
         port = endpoint.get_address()[1]
         settings = Settings(allow_port_change="after 2 failures", tick=0.05)
         loop = asyncio.get_running_loop()

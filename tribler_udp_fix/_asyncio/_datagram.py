@@ -8,21 +8,26 @@ under it and be replaced, while what is sent waits.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import enum
+import logging
 import math
 import socket
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Mapping
 
 from tribler_udp_fix._asyncio._gap import Gap
-from tribler_udp_fix._asyncio._receiving import Receiving
+from tribler_udp_fix._asyncio._receiving import LARGEST_DATAGRAM, Receiving
 from tribler_udp_fix._asyncio._sending import NOTHING, Sending
+from tribler_udp_fix._asyncio._socket_view import NOTHING as NO_OPTIONS
 from tribler_udp_fix._asyncio._socket_view import SocketView
 from tribler_udp_fix._asyncio._sockets import SocketOption
 from tribler_udp_fix._asyncio._turns import turns_of
 
 if TYPE_CHECKING:
     from tribler_udp_fix._asyncio._interfaces import Interface
+
+logger = logging.getLogger("tribler_udp_fix")
 
 
 class Maker(enum.Enum):
@@ -46,6 +51,8 @@ class DatagramTransport(Receiving, Sending):
     _begun = False
     # How often it was given another socket.
     sockets = 0
+    # What its program has set on its sockets, by (level, option).
+    program_options: Mapping[Any, tuple[Any, ...]] = NO_OPTIONS
     # Datagrams that were lost for want of a socket, before the gap there is now.
     _lost_before = 0
 
@@ -65,6 +72,7 @@ class DatagramTransport(Receiving, Sending):
     def _set_up(self, loop: Any, error_budget: int, fast_path: bool) -> None:
         self._loop = loop
         self._turns = turns_of(loop)
+        self._context = contextvars.copy_context()
         self._errors_a_second = error_budget
         self._fast = fast_path
 
@@ -72,9 +80,14 @@ class DatagramTransport(Receiving, Sending):
         """Have *sock* as its socket; what asyncio says of it follows."""
         self._sock = sock
         self.family = sock.family
+        # Other families have larger datagrams; asyncio's own 256 KiB then.
+        of_udp = sock.family in (socket.AF_INET, socket.AF_INET6)
+        self._room = min(self.max_size, LARGEST_DATAGRAM) if of_udp else self.max_size
         if not self._buffer:
             self._buffer = NOTHING
-        self._extra["socket"] = SocketView(sock)
+        view = SocketView(sock)
+        view.options = self.program_options
+        self._extra["socket"] = view
         self._connected = self._extra.get("peername") is not None
 
     @property
@@ -108,6 +121,7 @@ class DatagramTransport(Receiving, Sending):
             return
         sock = self._sock
         gap = Gap(limit, age, self._sockname(), sock)
+        self._remember_options()
         if sock is not None:
             self._stop_reading()
             self._stop_sending()
@@ -122,6 +136,20 @@ class DatagramTransport(Receiving, Sending):
             self._lose_oldest(gap, "queued before rebinding, and too many")
         if sock is not None:
             sock.close()
+
+    def set_options(self, sock: socket.socket) -> None:
+        """Set on *sock*, which is to be its next one, what its program has set on the others."""
+        if self.has_socket:
+            self._remember_options()
+        for option in self.program_options.values():
+            try:
+                sock.setsockopt(*option)
+            except OSError as exc:
+                logger.warning("%r: its next socket lacks the option %r: %s", self, option, exc)
+
+    def _remember_options(self) -> None:
+        view = self._extra.get("socket")
+        self.program_options = getattr(view, "options", self.program_options)
 
     def begin_without(self, family: int, address: Any, options: list[SocketOption]) -> None:
         """Give up the socket that it was made with, for one that cannot be had yet.

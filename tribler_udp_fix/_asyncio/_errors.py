@@ -21,6 +21,8 @@ receive too many is cheap, and one too few is a node that hears nobody.
 from __future__ import annotations
 
 import enum
+import errno
+import sys
 
 
 class ErrorClass(enum.Enum):
@@ -73,19 +75,33 @@ _DEAD = (
 
 WSAEMSGSIZE = 10040
 
+# What the others than Windows make of ICMP errors.
+_OF_ICMP = (
+    errno.ECONNREFUSED,
+    errno.ECONNRESET,
+    errno.EHOSTUNREACH,
+    errno.ENETUNREACH,
+    errno.ENETDOWN,
+    errno.ENOPROTOOPT,
+    errno.EMSGSIZE,
+)
+
 CLASS_OF: dict[int, ErrorClass] = {
     995: ErrorClass.OURS,  # ERROR_OPERATION_ABORTED
     10022: ErrorClass.UNBOUND,  # WSAEINVAL
     **dict.fromkeys(_TRANSIENT, ErrorClass.TRANSIENT),
     **dict.fromkeys(_DEAD, ErrorClass.DEAD),
 }
+if sys.platform != "win32":
+    CLASS_OF.update(dict.fromkeys((errno.EBADF, errno.ENOTSOCK), ErrorClass.DEAD))
+    CLASS_OF.update(dict.fromkeys(_OF_ICMP, ErrorClass.TRANSIENT))
 
 
 def number_of(exc: OSError) -> int:
-    """The Winsock number of *exc*; its Win32 number where the cause has no other, or 0."""
+    """The Winsock number of *exc*, else its Win32 number, else errno, or 0."""
     number: int | None = getattr(exc, "winerror", None)
-    if number is None:
-        number = exc.errno or 0
+    if number is None:  # not Windows' own: errno has other numbers
+        return exc.errno or 0
     return WINSOCK_NUMBER.get(number, number)
 
 

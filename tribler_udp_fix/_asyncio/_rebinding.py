@@ -114,6 +114,7 @@ class Rebinder:
             self._options = open_options(transport._sock)
         sock = self._make(self._family, self.options)
         try:
+            transport.set_options(sock)
             if transport.interface is not None:
                 address = transport.interface.take(sock, address)
             if transport.has_socket:
@@ -153,7 +154,9 @@ def _deliver_rest(transport: DatagramTransport) -> None:
     for number, (data, address) in enumerate(_rest(transport._sock)):
         if number < DRAINED:
             # In a callback of its own: what a handler raises is the handler's fault.
-            transport._loop.call_soon(transport.deliver, data, address)
+            transport._loop.call_soon(
+                transport.deliver, data, address, context=transport._context.copy()
+            )
         else:
             lost += 1
     COUNTERS.dropped(TOO_MANY, lost)

@@ -16,7 +16,7 @@ from tribler_udp_fix._asyncio._errors import (
     number_of,
 )
 from tribler_udp_fix._asyncio._reporting import Reporting
-from tribler_udp_fix._asyncio._turns import DATAGRAMS, Turns
+from tribler_udp_fix._asyncio._turns import DATAGRAMS
 
 # No UDP datagram is larger, so that asyncio's 256 KiB are not allocated to look for one.
 LARGEST_DATAGRAM = 65_535
@@ -37,8 +37,8 @@ class Receiving(Reporting):
     heard_bytes = 0
     # The wait that is under way, another one for each; None where waiting takes no future.
     _read_fut: Any = None
-    _turns: Turns
     _errors_a_second = 0
+    _room = LARGEST_DATAGRAM  # bytes, of the largest datagram
     # From its first error on.
     _error_budget: ErrorBudget | None = None
     # The timer that ends a pause between errors.
@@ -59,7 +59,7 @@ class Receiving(Reporting):
             self._pause.cancel()
             self._pause = None
         sock = self._sock
-        if self._closing or self._gap is not None:
+        if self._closing or self._paused or self._gap is not None:
             return
         if sock.gettimeout() != 0:  # the program's own socket: it would keep the loop waiting
             sock.setblocking(False)
@@ -73,7 +73,7 @@ class Receiving(Reporting):
             turns.fresh = None
 
     def _read_all(self, sock: Any, until: float) -> None:
-        room = min(self.max_size, LARGEST_DATAGRAM)
+        room = self._room
         found = 0
         # Processor time, which a busy machine does not stretch: since the first of a run of errors
         # past the budget, and of all of them. It is asked for rarely: that is a system call.
@@ -81,6 +81,9 @@ class Receiving(Reporting):
         for _ in range(DATAGRAMS if self._fast else 1):
             if self._closing or self._sock is not sock or perf_counter() >= until:
                 break
+            if self._paused:
+                self._turns.leave(self)
+                return
             try:
                 if self._failed is not None:
                     self._raise_failed()
@@ -136,9 +139,15 @@ class Receiving(Reporting):
         if isinstance(failed, OSError):
             COUNTERS.error("receive", failed)
 
+    def read_in_turn(self) -> None:
+        """Read on in a turn that others have made, as if it were its own: in its own context."""
+        # A copy: a program that runs the loop in a handler is still within this one.
+        context = self._context = self._context.copy()
+        context.run(self._read_on)
+
     def _rest(self) -> bool:
         """Wait for more; False where there is something already."""
-        if not self._wait():
+        if not self._paused and not self._wait():
             return False
         self._turns.rests(self)
         return True
@@ -220,6 +229,7 @@ class Receiving(Reporting):
         if self._closing or self._gap is not None:
             return False
         expected = self._awaits_bind or self._pause is not None or self in self._turns
+        expected = expected or self._paused
         return expected or self._is_waiting()
 
     def rearm(self) -> None:
@@ -228,7 +238,7 @@ class Receiving(Reporting):
         A lost wait (sleep and resume, a driver's reset) never ends, and nothing says so. Does
         nothing while closing, and, as every method of a transport, belongs into the loop's thread.
         """
-        if self._closing or self._gap is not None or self in self._turns:
+        if self._closing or self._paused or self._gap is not None or self in self._turns:
             return
         self._stop_waiting()
         self._turns.enter(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextvars
 import errno
 import sys
 import time
@@ -14,6 +15,7 @@ from tribler_udp_fix._asyncio._errors import normalise, number_of
 
 if TYPE_CHECKING:
     from tribler_udp_fix._asyncio._gap import Gap
+    from tribler_udp_fix._asyncio._turns import Turns
 
 SocketAddress = Any
 
@@ -58,8 +60,15 @@ class Reporting:
     _sock: Any
     max_size: int
 
+    # Those of its event loop.
+    _turns: Turns
+
     # The setting fast_path.
     _fast = True
+    # In which its program made it, and its protocol is called.
+    _context: contextvars.Context
+    # Whether its program has paused it, as asyncio's selector transports can be since 3.12.
+    _paused = False
     # While it has no socket.
     _gap: Gap | None = None
     # Whether asyncio's sendto() or ours goes by the socket's own peer.

@@ -44,6 +44,8 @@ class Sending(Reporting):
         """Send *data*; raises TypeError where that is none, and as asyncio's for an address."""
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__}")
+        if type(data) is memoryview and not data.c_contiguous:
+            data = bytes(data)  # a socket takes none that is in pieces
         if self._address is not None:
             if addr not in (None, self._address):
                 raise ValueError(f"Invalid address: must be None or {self._address}")
@@ -60,7 +62,7 @@ class Sending(Reporting):
                 self._maybe_pause_protocol()
             if self._awaits_bind:
                 self._awaits_bind = False
-                self._loop.call_soon(self._read_on)
+                self._turns.enter(self)
 
     def _sent_after_close(self) -> None:
         COUNTERS.dropped("sent after close")

@@ -69,6 +69,15 @@ def new_socket(
     return sock
 
 
+def shares_port(sock: Any) -> bool:
+    """Whether others may be bound to the port of *sock* as well, and get some of what comes."""
+    name = "SO_REUSEADDR" if sys.platform == "win32" else "SO_REUSEPORT"
+    try:
+        return bool(sock.getsockopt(socket.SOL_SOCKET, getattr(socket, name)))
+    except (AttributeError, OSError):  # a system that has no such option, or no UDP socket
+        return False
+
+
 def open_options(sock: Any) -> list[SocketOption]:
     """The options of *sock* that differ from those of a new socket, to be set on its successor.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import contextvars
 import functools
 import logging
@@ -124,6 +125,8 @@ def ownership_repair() -> Repair:
     def create(
         wrapped: Callable[..., Any], _loop: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
+        for call in list(opening):
+            call()
         return _create(wrapped, args, kwargs)
 
     base: Any = base_events.BaseEventLoop
@@ -142,12 +145,17 @@ def ownership_repair() -> Repair:
     return Repair(how, ("selector",), shapes, (Patch(base, name, create),))
 
 
+opening: list[Callable[[], object]] = []
+"""Called before each endpoint is made."""
+
+
 async def _create(wrapped: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     maker = _maker.set(Maker.ASYNCIO if kwargs.get("sock") is None else Maker.PROGRAM)
     try:
         return await wrapped(*args, **kwargs)
     finally:
-        _maker.reset(maker)
+        with contextlib.suppress(ValueError):  # closed from elsewhere, it was another's context
+            _maker.reset(maker)
 
 
 # Of the socket for which the factory is called. Where create_datagram_endpoint() is not known, or
@@ -187,6 +195,7 @@ def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTranspor
     if transport.is_closing():
         return None
     reads = getattr(transport, "_read_fut", None)
+    context = _context_of(reads, transport)
     if reads is not None:  # it may have received something already
         reads.remove_done_callback(transport._loop_reading)
     writes = getattr(transport, "_write_fut", None)
@@ -200,6 +209,8 @@ def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTranspor
     transport.__class__ = cls
     ours: DatagramTransport = transport
     ours._set_up(transport._loop, settings.error_budget, settings.fast_path)
+    if context is not None:
+        ours._context = context
     ours._take(transport._sock)
     ours.maker = Maker.UNKNOWN
     ours._begun = True
@@ -217,6 +228,19 @@ def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTranspor
     if queued:
         transport._loop.call_soon(ours._send_on_later)
     return ours
+
+
+def _context_of(reads: Any, transport: Any) -> contextvars.Context | None:
+    """That in which asyncio's own *transport* calls its protocol, as far as can be seen."""
+    found: contextvars.Context
+    try:
+        if reads is not None:
+            found = reads._callbacks[0][1]
+        else:
+            found = transport._loop._selector.get_key(transport._sock_fd).data[0]._context
+        return found
+    except Exception:  # of another make: then it is that of whoever adopts it
+        return None
 
 
 def _sent(transport: Any, send: asyncio.Future[Any]) -> None:
@@ -238,6 +262,6 @@ def _take_over(transport: Any, receive: Any) -> None:
                 transport.deliver(*received)
 
     ov = getattr(receive, "_ov", None)  # a receive of ours has none, and takes nothing by waiting
-    receive.add_done_callback(deliver)
+    receive.add_done_callback(deliver, context=transport._context.copy())
     if not receive.done() and (ov is None or ov.pending):
         receive.cancel()

@@ -7,6 +7,7 @@ would keep everybody else waiting a hundred times as long as one.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from time import perf_counter
 from typing import Any
 
@@ -24,7 +25,7 @@ class Turns:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self._loop = weakref.ref(loop)  # which keeps these turns
         self._waiting: dict[Any, None] = {}
         self._next: asyncio.Handle | None = None
         # The same, as long as the loop cannot have counted on it: while whatever scheduled it runs.
@@ -35,7 +36,7 @@ class Turns:
         self._ready: Any = getattr(loop, "_ready", ())
 
     def enter(self, reader: Any) -> float:
-        """Have *reader*'s ``_read_on()`` called in the next turn, until it leaves.
+        """Have *reader*'s ``read_in_turn()`` called in the next turn, until it leaves.
 
         Returns until when it may read in this one, by ``perf_counter()``.
         """
@@ -81,7 +82,9 @@ class Turns:
         return reader in self._waiting
 
     def _begin(self) -> None:
-        self._next = self._loop.call_soon(self._turn)
+        loop = self._loop()
+        assert loop is not None
+        self._next = loop.call_soon(self._turn)
         self._until = perf_counter() + SHARE
 
     def _turn(self) -> None:
@@ -97,7 +100,7 @@ class Turns:
                 del self._waiting[reader]  # if it has still more, it comes last
                 if self._next is begun:  # no handler has run the loop
                     self.fresh = begun
-                reader._read_on()
+                reader.read_in_turn()
         self.fresh = None
 
 

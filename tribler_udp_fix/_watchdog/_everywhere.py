@@ -5,6 +5,7 @@ Each event loop has one watchdog for them, from the first transport to the last.
 
 from __future__ import annotations
 
+import gc
 import logging
 from typing import Any
 
@@ -41,6 +42,7 @@ def start() -> None:
     """Watch what is made from now on, where the settings in force say so."""
     if _made not in _transports.made:
         _transports.made.append(_made)
+        _transports.opening.append(_let_go)
         _watchdog.claims.append(_release)
 
 
@@ -48,9 +50,20 @@ def stop() -> None:
     """Watch nothing that is made from now on, nor what was made."""
     if _made in _transports.made:
         _transports.made.remove(_made)
+        _transports.opening.remove(_let_go)
         _watchdog.claims.remove(_release)
     for watchdog in _running():
         watchdog.stop_soon()
+
+
+def _let_go() -> None:
+    """Have what was left open on event loops that are closed let go of its ports.
+
+    Without us it is gone when its program collects garbage.
+    """
+    if any(watchdog.loop.is_closed() for watchdog in _running()):
+        _watchdog.forget_closed()
+        gc.collect()
 
 
 def _made(transport: Any) -> None:

@@ -11,7 +11,7 @@ closed would make the very ICMP error that deafens.
 from __future__ import annotations
 
 import errno
-import secrets
+import os  # not secrets, which may be a file of the program's
 import socket
 from typing import Any, Callable
 
@@ -118,7 +118,7 @@ class Prober:
     def send(self, address: Any) -> None:
         """Send a probe to the endpoint, bound to *address*; raises OSError."""
         self.attach()
-        nonce = secrets.token_bytes(NONCE)
+        nonce = os.urandom(NONCE)
         self._nonces[nonce] = True
         if len(self._nonces) > OUTSTANDING:
             del self._nonces[next(iter(self._nonces))]
@@ -150,13 +150,15 @@ class TransportProber(Prober):
     def __init__(
         self, transport: Callable[[], Any], sender: ProbeSender, answered: Callable[[], None]
     ) -> None:
-        super().__init__(secrets.token_bytes(PREFIX), sender, answered)
+        super().__init__(os.urandom(PREFIX), sender, answered)
         self._transport = transport
         self._at: Any = None
 
     def send(self, address: Any) -> None:
         """As every prober; from now on what the transport receives is compared with our prefix."""
         transport = self._transport()
+        if transport._paused:
+            raise OSError(errno.EAGAIN, "its program has paused it")
         if self._at is not transport:
             self._leave()
         if self._at is None:
@@ -197,22 +199,21 @@ def _nobody() -> None:
 
 
 class RearmingProber(Prober):
-    """For a connected transport, which hears its peer alone: it is made to read again instead.
+    """For a transport that no probe is sure to reach: it is made to read again instead.
 
-    That is no proof, but heals what can be healed in place, and costs nothing of what waits.
+    That is no proof, but heals what can be healed in place, and costs nothing of what waits. *why*
+    says so in words, such as that it is connected.
     """
 
-    def __init__(self, rearm: Callable[[], bool]) -> None:
+    def __init__(self, rearm: Callable[[], bool], why: str) -> None:
         super().__init__(b"", ProbeSender(), lambda: None)
         self._rearm = rearm
+        self._why = why
 
     def send(self, _address: Any) -> None:
         """Raise OSError, having armed the read again."""
         self._rearm()
-        raise OSError(
-            errno.EISCONN,
-            "it is connected, and hears its peer alone; while it is quiet it is made to read again",
-        )
+        raise OSError(errno.EISCONN, f"{self._why}; while it is quiet it is made to read again")
 
 
 class ListeningProber(Prober):
@@ -222,7 +223,7 @@ class ListeningProber(Prober):
     """
 
     def __init__(self, endpoint: Any, sender: ProbeSender, answered: Callable[[], None]) -> None:
-        super().__init__(secrets.token_bytes(endpoint.prefixlen), sender, answered)
+        super().__init__(os.urandom(endpoint.prefixlen), sender, answered)
         self.bytes_heard = 0
         self._endpoint = endpoint
         self._listener = listener(endpoint, self._on_packet)

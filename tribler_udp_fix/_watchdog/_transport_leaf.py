@@ -15,7 +15,7 @@ from tribler_udp_fix._asyncio._ports import PortChange
 from tribler_udp_fix._asyncio._rebinding import Rebinder
 from tribler_udp_fix._asyncio._rebound import EndpointGone, Rebound
 from tribler_udp_fix._asyncio._reporting import Failing
-from tribler_udp_fix._asyncio._sockets import SocketOption, new_socket
+from tribler_udp_fix._asyncio._sockets import SocketOption, new_socket, shares_port
 from tribler_udp_fix._settings import Settings
 from tribler_udp_fix._watchdog._probe import Prober, ProbeSender, RearmingProber, TransportProber
 
@@ -41,6 +41,7 @@ NOTHING = _Nothing()
 
 logger = logging.getLogger("tribler_udp_fix.watchdog")
 
+SHARED = "others may have its port as well, and get what is sent there"
 UNBOUND: dict[int, str] = {sockets.AF_INET: "0.0.0.0", sockets.AF_INET6: "::"}
 
 
@@ -72,6 +73,8 @@ class TransportLeaf:
         self._wait: Any = None  # by which it waited when it was fine
         self._located: Any = None  # the socket that has this address
         self._address: Any = None
+        self._asked: Any = None  # the socket of which is known whether it
+        self._shares = False
 
     @property
     def kind(self) -> str:
@@ -92,7 +95,13 @@ class TransportLeaf:
         """Why it is not given another socket, or ""."""
         if self._make_socket is not None and not self._transport()._connected:
             return ""
-        return self._transport().why_not_replaced
+        return self._transport().why_not_replaced or (SHARED if self._shares_port() else "")
+
+    def _shares_port(self) -> bool:
+        sock = self._transport()._sock
+        if sock is not None and sock is not self._asked:
+            self._asked, self._shares = sock, shares_port(sock)
+        return self._shares
 
     def is_open(self) -> bool:
         """Whether its owner has it open."""
@@ -227,7 +236,9 @@ class TransportLeaf:
     def prober(self, sender: ProbeSender, answered: Callable[[], None]) -> Prober:
         """What makes its probes, which its transport meets before the protocol."""
         if self._transport()._connected:
-            return RearmingProber(self.rearm)
+            return RearmingProber(self.rearm, "it is connected, and hears its peer alone")
+        if self._shares_port():
+            return RearmingProber(self.rearm, SHARED)
         return TransportProber(self._transport, sender, answered)
 
     def hears_again(self) -> None:

@@ -50,7 +50,7 @@ class Watch:
         self._telling = telling
         now = self._loop.time()
         self.policy = Policy(_policy.limits_of(settings, leaf.rebinds), random.random, now)
-        self._name = leaf.kind
+        self.kind = leaf.kind
         self.address: Any = None
         self.hearing = Hearing(leaf.heard, now)
         self.conditions = Conditions(leaf, self.hearing, settings, self._tell, self.alert)
@@ -104,7 +104,7 @@ class Watch:
     def name(self) -> str:
         """Its class and address."""
         host, port = (self.address or ("", 0))[:2]
-        return f"{self._name} {f'[{host}]' if ':' in host else host}:{port}"
+        return f"{self.kind} {f'[{host}]' if ':' in host else host}:{port}"
 
     @property
     def reason(self) -> str:

@@ -291,7 +291,7 @@ def _status_of(watch: Watch) -> EndpointStatus:
     prober = watch.prober
     return EndpointStatus(
         name=watch.name,
-        endpoint=watch.leaf.kind,
+        endpoint=watch.kind,
         address=(watch.address or ("", 0))[:2],
         bound=watch.leaf.has_socket(),
         configured=watch.leaf.configured(),
