@@ -18,6 +18,7 @@ TRANSPORT_TESTS = (
     "test_catalogue",
     "test_event_loop_choice",
     "test_install",
+    "test_like_asyncio",
     "test_proactor_receive",
     "test_sequences",
     "test_sockets_of_others",

@@ -39,21 +39,23 @@ class SelectorTransport(DatagramTransport, Stock):  # type: ignore[misc]
             del self._loop._transports[self._sock_fd]
         super().suspend(limit, age)
 
-    if hasattr(Stock, "pause_reading"):  # since 3.12
+    def is_reading(self) -> bool:
+        """Whether it is open, and not paused; asyncio's own can be paused since 3.12."""
+        return not self._closing and not self._paused
 
-        def pause_reading(self) -> None:
-            """Hand the protocol no datagram until ``resume_reading()``."""
-            if not self._closing and not self._paused:
-                self._paused = True
-                if self._gap is None:
-                    self._stop_reading()
+    def pause_reading(self) -> None:
+        """Hand the protocol no datagram until ``resume_reading()``."""
+        if self.is_reading():
+            self._paused = True
+            if self._gap is None:
+                self._stop_reading()
 
-        def resume_reading(self) -> None:
-            """Read on, with what came meanwhile."""
-            if not self._closing and self._paused:
-                self._paused = False
-                if self._gap is None:
-                    self._turns.enter(self)
+    def resume_reading(self) -> None:
+        """Read on, with what came meanwhile."""
+        if not self._closing and self._paused:
+            self._paused = False
+            if self._gap is None:
+                self._turns.enter(self)
 
     def _call_connection_lost(self, exc: BaseException | None) -> None:
         super()._call_connection_lost(exc)

@@ -224,7 +224,7 @@ def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTranspor
         ours._turns.enter(ours)
     elif ours._is_waiting():
         ours._stop_waiting()
-        ours._wait()
+        ours._context.copy().run(ours._wait)
     if queued:
         transport._loop.call_soon(ours._send_on_later)
     return ours

@@ -1,0 +1,287 @@
+"""What a program may rely on with asyncio's own transports it may with ours: on the Selector."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextvars
+import gc
+import os
+import socket
+import subprocess
+import sys
+import warnings
+import weakref
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+
+import tribler_udp_fix
+from tribler_udp_fix import Settings, Watchdog
+
+if sys.platform == "win32":
+    pytest.skip("tests/windows/test_hosts_of_the_loop.py is for Windows", allow_module_level=True)
+
+NAME: contextvars.ContextVar[str] = contextvars.ContextVar("NAME", default="nobody")
+
+
+class Ear(asyncio.DatagramProtocol):
+    def __init__(self, on_datagram: Callable[[Ear], object] = lambda _: None) -> None:
+        self.heard: list[bytes] = []
+        self.errors: list[Exception] = []
+        self.lost: list[Exception | None] = []
+        self.transport: Any = None
+        self._on_datagram = on_datagram
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self.heard.append(data)
+        self._on_datagram(self)
+
+    def error_received(self, exc: Exception) -> None:
+        self.errors.append(exc)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.append(exc)
+
+
+@pytest.fixture(params=["stock", "plugin"])
+def plugin(request: pytest.FixtureRequest) -> Iterator[bool]:
+    if request.param == "plugin":
+        tribler_udp_fix.install()
+    yield request.param == "plugin"
+    tribler_udp_fix.uninstall()
+
+
+def run(main: Callable[[], Any]) -> None:
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda *_: None)
+    try:
+        loop.run_until_complete(asyncio.wait_for(main(), 30))
+    finally:
+        loop.close()
+
+
+async def endpoint(ear: Ear, **options: Any) -> Any:
+    options.setdefault("local_addr", ("127.0.0.1", 0))
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: ear, **options)
+    return transport
+
+
+def say(transport: Any, times: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        for number in range(times):
+            peer.sendto(b"%d" % number, transport.get_extra_info("sockname"))
+
+
+async def until(true: Callable[[], Any]) -> None:
+    while not true():
+        await asyncio.sleep(0.02)
+
+
+def test_each_protocol_is_called_in_the_context_that_its_endpoint_was_made_in(plugin):
+    seen: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+
+    async def one(name: str) -> Any:
+        NAME.set(name)
+        return await endpoint(Ear(lambda _: seen[name].update([NAME.get()])))
+
+    async def main():
+        both = [await asyncio.ensure_future(one(name)) for name in ("A", "B")]
+        for times in (1, 200, 1, 200):  # more than is read in one turn
+            for transport in both:
+                say(transport, times)
+            await asyncio.sleep(0.1)
+        for transport in both:
+            transport.close()
+
+    run(main)
+    assert set(seen["A"]) == {"A"}
+    assert set(seen["B"]) == {"B"}
+
+
+def test_so_it_is_after_it_was_adopted_and_rebound(plugin):
+    seen: list[str] = []
+
+    async def made() -> Any:
+        NAME.set("its own")
+        return await endpoint(Ear(lambda _: seen.append(NAME.get())))
+
+    async def main():
+        transport = await asyncio.ensure_future(made())
+        NAME.set("the watchdog's")
+        async with Watchdog(transport, Settings(probe_after=0.2)) as watchdog:
+            say(transport, 3)
+            await until(lambda: len(seen) == 3)
+            if plugin:
+                await watchdog.rebind()
+            say(transport, 300)
+            await until(lambda: len(seen) > 100)
+        transport.close()
+
+    run(main)
+    assert set(seen) == {"its own"}
+
+
+def test_large_datagrams_of_other_families_are_whole(plugin, tmp_path):
+    async def main():
+        ear = Ear()
+        path = str(tmp_path / "socket")
+        transport = await endpoint(ear, family=socket.AF_UNIX, local_addr=path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as peer:
+            for size in (1000, 65_535, 65_536, 150_000):
+                peer.sendto(b"x" * size, path)
+                await asyncio.sleep(0.05)
+        assert [len(data) for data in ear.heard] == [1000, 65_535, 65_536, 150_000]
+        transport.close()
+
+    run(main)
+
+
+def test_a_descriptor_that_is_closed_under_it_is_no_flood_of_errors():
+    tribler_udp_fix.install()
+
+    async def main():
+        ear = Ear(lambda ear: os.close(ear.transport.get_extra_info("socket").fileno()))
+        transport = await endpoint(ear)
+        say(transport, 50)
+        await until(lambda: ear.lost)
+        assert len(ear.heard) == 1
+        assert ear.errors == []
+        assert isinstance(ear.lost[0], OSError)
+
+    run(main)
+    tribler_udp_fix.uninstall()
+
+
+def test_what_was_closed_is_gone_without_the_garbage_collector(plugin):
+    gone: list[weakref.ref[Any]] = []
+
+    async def main():
+        ear = Ear()
+        transport = await endpoint(ear)
+        say(transport, 1)
+        await until(lambda: ear.heard)
+        transport.close()
+        await until(lambda: ear.lost)
+        assert transport.get_protocol() is None
+        gone.extend(weakref.ref(each) for each in (ear, transport))
+
+    gc.collect()
+    gc.disable()
+    try:
+        loop = asyncio.new_event_loop()
+        gone.append(weakref.ref(loop))
+        loop.run_until_complete(main())
+        loop.close()
+        del loop
+        assert [ref() for ref in gone] == [None, None, None]
+    finally:
+        gc.enable()
+
+
+def test_closing_it_while_it_is_made_raises_nothing(plugin):
+    loop = asyncio.new_event_loop()
+    made = loop.create_datagram_endpoint(Ear, local_addr=("localhost", 0))
+    contextvars.copy_context().run(made.send, None)
+    made.close()
+    loop.run_until_complete(asyncio.sleep(0.05))
+    loop.close()
+
+
+def test_a_port_that_workers_share_is_neither_probed_nor_rebound():
+    tribler_udp_fix.install()
+
+    async def main():
+        first, second = Ear(), Ear()
+        one = await endpoint(first, reuse_port=True)
+        port = one.get_extra_info("sockname")[1]
+        other = await endpoint(second, local_addr=("127.0.0.1", port), reuse_port=True)
+        async with Watchdog([one, other], Settings(probe_after=0.1, tick=0.05)) as watchdog:
+            await asyncio.sleep(1.5)
+            for status in watchdog.status().endpoints:
+                assert (status.probes["sent"], status.rebinds) == (0, 0)
+                assert status.reason.startswith("no probe can be sent: others may have its port")
+            with pytest.raises(RuntimeError, match="others may have its port"):
+                await watchdog.rebind()
+        assert first.heard == second.heard == []
+        one.close()
+        other.close()
+
+    run(main)
+    tribler_udp_fix.uninstall()
+
+
+def test_what_a_program_set_on_its_socket_is_set_on_the_next():
+    tribler_udp_fix.install()
+
+    async def main():
+        transport = await endpoint(Ear())
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, 25, b"lo\0")  # SO_BINDTODEVICE
+        sock.setsockopt(socket.SOL_SOCKET, 36, 7)  # SO_MARK
+        sock.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER
+        for _ in range(2):
+            async with Watchdog(transport) as watchdog:
+                await watchdog.rebind()
+            after = transport.get_extra_info("socket")
+            assert after is not sock
+            assert after.getsockopt(socket.SOL_SOCKET, 25, 16).rstrip(b"\0") == b"lo"
+            assert after.getsockopt(socket.SOL_SOCKET, 36) == 7
+            assert after.getsockopt(socket.IPPROTO_IP, 10) == 2
+        transport.close()
+
+    run(main)
+    tribler_udp_fix.uninstall()
+
+
+def test_what_is_left_open_on_a_loop_that_ended_lets_go_of_its_port():
+    tribler_udp_fix.install(Settings(watch="all"))
+    ports: list[int] = []
+
+    async def main():
+        transport = await endpoint(Ear(), local_addr=("127.0.0.1", ports[0] if ports else 0))
+        ports.append(transport.get_extra_info("sockname")[1])
+        await asyncio.sleep(0.1)
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # of what is left open
+            for _ in range(3):
+                run(main)
+            tribler_udp_fix.status()
+            gc.collect()
+    finally:
+        tribler_udp_fix.install(Settings())
+        tribler_udp_fix.uninstall()
+    assert len(set(ports)) == 1
+
+
+def test_a_file_of_the_programs_that_is_named_like_a_module_is_not_run(tmp_path):
+    (tmp_path / "secrets.py").write_text("raise SystemExit('it was run')")
+    (tmp_path / "program.py").write_text(
+        "import asyncio, tribler_udp_fix\n"
+        "from tribler_udp_fix import Settings\n"
+        "tribler_udp_fix.install(Settings(watch='all', probe_after=0.1))\n"
+        "async def main():\n"
+        "    loop = asyncio.get_running_loop()\n"
+        "    made = loop.create_datagram_endpoint(asyncio.DatagramProtocol, ('127.0.0.1', 0))\n"
+        "    transport, _ = await made\n"
+        "    await asyncio.sleep(0.5)\n"
+        "    (watchdog,) = tribler_udp_fix.status().watchdogs\n"
+        "    print(watchdog.endpoints[0].probes['answered'] > 0)\n"
+        "    transport.close()\n"
+        "asyncio.run(main())\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "program.py")],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")

@@ -1,0 +1,208 @@
+"""What a program may rely on with asyncio's own transports it may with ours, on Windows' loops."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextvars
+from typing import Any
+
+import pytest
+from udp import only_on, plain_socket
+
+import tribler_udp_fix
+from tribler_udp_fix import Settings, Watchdog
+from tribler_udp_fix.testing import lost_completion
+
+pytestmark = only_on("3.8", "3.12", "3.13", "3.14", "3.15")
+
+NAME: contextvars.ContextVar[str] = contextvars.ContextVar("NAME", default="nobody")
+
+
+class Ear(asyncio.DatagramProtocol):
+    def __init__(self, on_datagram: Any = lambda _: None) -> None:
+        self.heard: list[bytes] = []
+        self.errors: list[Exception] = []
+        self.transport: Any = None
+        self._on_datagram = on_datagram
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self.heard.append(data)
+        self._on_datagram(self)
+
+    def error_received(self, exc: Exception) -> None:
+        self.errors.append(exc)
+
+
+async def endpoint(ear: Ear) -> Any:
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: ear, local_addr=("127.0.0.1", 0))
+    return transport
+
+
+def say(transport: Any, times: int) -> None:
+    with plain_socket() as peer:
+        for number in range(times):
+            peer.sendto(b"%d" % number, transport.get_extra_info("sockname"))
+
+
+async def until(true: Any) -> None:
+    while not true():
+        await asyncio.sleep(0.02)
+
+
+def test_each_protocol_is_called_in_the_context_that_its_endpoint_was_made_in(run_each):
+    seen: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+
+    async def one(name: str) -> Any:
+        NAME.set(name)
+        return await endpoint(Ear(lambda _: seen[name].update([NAME.get()])))
+
+    async def main():
+        both = [await asyncio.ensure_future(one(name)) for name in ("A", "B")]
+        for times in (1, 200, 1, 200):  # more than is read in one turn
+            for transport in both:
+                say(transport, times)
+            await asyncio.sleep(0.1)
+        for transport in both:
+            transport.close()
+        await asyncio.sleep(0.05)
+
+    run_each(main)
+    assert set(seen["A"]) == {"A"}
+    assert set(seen["B"]) == {"B"}
+
+
+def test_so_it_is_after_it_was_adopted_re_armed_and_rebound(run_each):
+    seen: list[str] = []
+
+    async def made() -> Any:
+        NAME.set("its own")
+        return await endpoint(Ear(lambda _: seen.append(NAME.get())))
+
+    async def main():
+        transport = await asyncio.ensure_future(made())
+        NAME.set("the watchdog's")
+        settings = Settings(probe_after=0.2, probe_timeout=0.2, tick=0.05)
+        async with Watchdog(transport, settings) as watchdog:
+            say(transport, 3)
+            await until(lambda: len(seen) == 3)
+            with lost_completion(transport):
+                await until(lambda: watchdog.status().endpoints[0].rearms)
+            if run_each.kind == "repaired":
+                await watchdog.rebind()
+            say(transport, 200)
+            await until(lambda: len(seen) > 100)
+        transport.close()
+        await asyncio.sleep(0.05)
+
+    run_each(main)
+    assert set(seen) == {"its own"}
+
+
+def test_one_that_has_received_since_install_is_adopted_and_hears(run_each):
+    async def main():
+        ear = Ear()
+        transport = await endpoint(ear)
+        tribler_udp_fix.install()
+        try:
+            say(transport, 3)
+            await until(lambda: len(ear.heard) == 3)
+            async with Watchdog(transport, Settings(probe_after=0.1)):
+                await asyncio.sleep(0.3)
+                say(transport, 3)
+                await until(lambda: len(ear.heard) == 6)
+        finally:
+            transport.close()
+            await asyncio.sleep(0.05)
+
+    run_each(main)
+    tribler_udp_fix.install(Settings())
+    tribler_udp_fix.uninstall()
+
+
+def test_nothing_is_heard_while_it_is_paused(repaired):
+    # asyncio's own transports of datagrams can be paused since 3.12.
+    async def main():
+        ear = Ear(lambda ear: len(ear.heard) == 3 and ear.transport.pause_reading())
+        transport = await endpoint(ear)
+        async with Watchdog(transport, Settings(probe_after=0.1, tick=0.05)) as watchdog:
+            say(transport, 100)
+            await asyncio.sleep(1)
+            assert len(ear.heard) == 3
+            (status,) = watchdog.status().endpoints
+            assert (status.rearms, status.rebinds, status.probes["missed"]) == (0, 0, 0)
+            transport.resume_reading()
+            await until(lambda: len(ear.heard) == 100)
+        transport.close()
+        await asyncio.sleep(0.05)
+
+    loop = asyncio.SelectorEventLoop()
+    try:
+        loop.run_until_complete(asyncio.wait_for(main(), 30))
+    finally:
+        loop.close()
+
+
+def test_a_memoryview_in_pieces_is_sent_as_bytes(repaired, run):
+    async def main():
+        ear = Ear()
+        transport = await endpoint(ear)
+        transport.sendto(memoryview(b"hxexaxrxdx")[::2], transport.get_extra_info("sockname"))
+        await until(lambda: ear.heard or ear.errors)
+        assert (ear.heard, ear.errors) == ([b"heard"], [])
+        transport.close()
+        await asyncio.sleep(0.05)
+
+    run(main)
+
+
+def test_what_a_wait_failed_of_is_not_the_next_sockets(repaired, run):
+    async def main():
+        import socket
+
+        ear = Ear()
+        transport = await endpoint(ear)
+        await asyncio.sleep(0.1)
+        address = transport.get_extra_info("sockname")
+        transport._read_fut.set_exception(OSError(0, "the handle is no more", None, 6))
+        transport.suspend(10)
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.setblocking(False)
+        sock.bind(address)
+        transport.resume(sock)
+        say(transport, 1)
+        await until(lambda: ear.heard)
+        assert not transport.is_closing()
+        transport.close()
+        await asyncio.sleep(0.05)
+
+    run(main)
+
+
+def test_where_no_wait_can_be_posted_sock_recvfrom_leaves_the_loop_to_others(
+    repaired, run, monkeypatch
+):
+    from tribler_udp_fix._asyncio import _receive
+
+    def no_room(*_: Any) -> Any:
+        raise OSError(0, "no room in the system", None, 10055)
+
+    async def main():
+        loop: Any = asyncio.get_running_loop()
+        if not hasattr(loop, "sock_recvfrom"):
+            pytest.skip("loop.sock_recvfrom() came with 3.11")
+        with plain_socket() as sock, plain_socket() as peer:
+            sock.setblocking(False)
+            with monkeypatch.context() as patch:
+                patch.setattr(_receive, "peek", no_room)
+                waiting = asyncio.ensure_future(loop.sock_recvfrom(sock, 100))
+                await asyncio.sleep(0.3)
+                assert not waiting.done()
+            peer.sendto(b"heard", sock.getsockname())
+            assert (await asyncio.wait_for(waiting, 5))[0] == b"heard"
+
+    run(main)
