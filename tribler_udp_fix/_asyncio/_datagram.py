@@ -17,7 +17,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Mapping
 
 from tribler_udp_fix._asyncio._gap import Gap
-from tribler_udp_fix._asyncio._receiving import LARGEST_DATAGRAM, Receiving
+from tribler_udp_fix._asyncio._receiving import Receiving
 from tribler_udp_fix._asyncio._sending import NOTHING, Sending
 from tribler_udp_fix._asyncio._socket_view import NOTHING as NO_OPTIONS
 from tribler_udp_fix._asyncio._socket_view import SocketView
@@ -72,7 +72,7 @@ class DatagramTransport(Receiving, Sending):
     def _set_up(self, loop: Any, error_budget: int, fast_path: bool) -> None:
         self._loop = loop
         self._turns = turns_of(loop)
-        self._context = contextvars.copy_context()
+        self._own_context = contextvars.copy_context()
         self._errors_a_second = error_budget
         self._fast = fast_path
 
@@ -80,9 +80,8 @@ class DatagramTransport(Receiving, Sending):
         """Have *sock* as its socket; what asyncio says of it follows."""
         self._sock = sock
         self.family = sock.family
-        # Other families have larger datagrams; asyncio's own 256 KiB then.
-        of_udp = sock.family in (socket.AF_INET, socket.AF_INET6)
-        self._room = min(self.max_size, LARGEST_DATAGRAM) if of_udp else self.max_size
+        if sock.family not in (socket.AF_INET, socket.AF_INET6):
+            self._largest = self.max_size  # not UDP's
         if not self._buffer:
             self._buffer = NOTHING
         view = SocketView(sock)

@@ -128,7 +128,7 @@ class ProactorTransport(DatagramTransport, Stock):  # type: ignore[misc]
         else:
             # The operation, and not its future, which is told of an error that came before.
             gave_up = functools.partial(self._gave_up, self._sock)
-            fut.add_done_callback(gave_up, context=self._context.copy())
+            fut.add_done_callback(gave_up, context=self._own_context.copy())
             ov.cancel()
         if exc is not None and not _tells_of_data(exc):
             self._failed = exc

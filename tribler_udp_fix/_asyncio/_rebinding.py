@@ -155,7 +155,7 @@ def _deliver_rest(transport: DatagramTransport) -> None:
         if number < DRAINED:
             # In a callback of its own: what a handler raises is the handler's fault.
             transport._loop.call_soon(
-                transport.deliver, data, address, context=transport._context.copy()
+                transport.deliver, data, address, context=transport._own_context.copy()
             )
         else:
             lost += 1

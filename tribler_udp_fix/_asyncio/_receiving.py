@@ -38,7 +38,7 @@ class Receiving(Reporting):
     # The wait that is under way, another one for each; None where waiting takes no future.
     _read_fut: Any = None
     _errors_a_second = 0
-    _room = LARGEST_DATAGRAM  # bytes, of the largest datagram
+    _largest = LARGEST_DATAGRAM
     # From its first error on.
     _error_budget: ErrorBudget | None = None
     # The timer that ends a pause between errors.
@@ -73,7 +73,7 @@ class Receiving(Reporting):
             turns.fresh = None
 
     def _read_all(self, sock: Any, until: float) -> None:
-        room = self._room
+        room = min(self.max_size, self._largest)
         found = 0
         # Processor time, which a busy machine does not stretch: since the first of a run of errors
         # past the budget, and of all of them. It is asked for rarely: that is a system call.
@@ -142,7 +142,7 @@ class Receiving(Reporting):
     def read_in_turn(self) -> None:
         """Read on in a turn that others have made, as if it were its own: in its own context."""
         # A copy: a program that runs the loop in a handler is still within this one.
-        context = self._context = self._context.copy()
+        context = self._own_context = self._own_context.copy()
         context.run(self._read_on)
 
     def _rest(self) -> bool:

@@ -65,8 +65,8 @@ class Reporting:
 
     # The setting fast_path.
     _fast = True
-    # In which its program made it, and its protocol is called.
-    _context: contextvars.Context
+    # In which its program made it, and its protocol is called; asyncio's _context is another.
+    _own_context: contextvars.Context
     # Whether its program has paused it, as asyncio's selector transports can be since 3.12.
     _paused = False
     # While it has no socket.

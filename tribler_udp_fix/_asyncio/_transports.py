@@ -210,7 +210,7 @@ def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTranspor
     ours: DatagramTransport = transport
     ours._set_up(transport._loop, settings.error_budget, settings.fast_path)
     if context is not None:
-        ours._context = context
+        ours._own_context = context
     ours._take(transport._sock)
     ours.maker = Maker.UNKNOWN
     ours._begun = True
@@ -224,7 +224,7 @@ def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTranspor
         ours._turns.enter(ours)
     elif ours._is_waiting():
         ours._stop_waiting()
-        ours._context.copy().run(ours._wait)
+        ours._own_context.copy().run(ours._wait)
     if queued:
         transport._loop.call_soon(ours._send_on_later)
     return ours
@@ -262,6 +262,6 @@ def _take_over(transport: Any, receive: Any) -> None:
                 transport.deliver(*received)
 
     ov = getattr(receive, "_ov", None)  # a receive of ours has none, and takes nothing by waiting
-    receive.add_done_callback(deliver, context=transport._context.copy())
+    receive.add_done_callback(deliver, context=transport._own_context.copy())
     if not receive.done() and (ov is None or ov.pending):
         receive.cancel()
