@@ -17,7 +17,7 @@ The differences that are intended, and so are left out of the comparison:
 - What is sent after ``close()`` is dropped and counted; SelectorEventLoop sends it as long as its
   socket is open, and raises AttributeError after that. So nothing is sent then.
 
-Pausing, which asyncio has on SelectorEventLoop alone and since 3.12, is tried in test_like_asyncio.py.
+Pausing, which asyncio has on SelectorEventLoop since 3.12, is tried in test_like_asyncio.py.
 """
 
 from __future__ import annotations
