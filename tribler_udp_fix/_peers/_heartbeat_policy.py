@@ -183,6 +183,11 @@ class PeerPolicy:
         """Whether all has been asked in vain, so that time may mean that it has gone."""
         return self.state is PeerState.SUSPECT and self.asked >= self._questions
 
+    def would_ask(self, event: Input, now: float) -> bool:
+        """Whether ``feed()`` would want something sent: the driver may put that off."""
+        row = self._row(event, now)
+        return row is not None and row.action is not Action.WAIT
+
     def _row(self, event: Input, now: float) -> Row | None:
         for row in _INDEX.get((self.state, event), ()):
             if row.when is When.ALWAYS or self._holds(row.when, now):

@@ -21,8 +21,11 @@ from tribler_udp_fix._peers._heartbeat_policy import (
 )
 from tribler_udp_fix._peers._monitored import Monitored
 from tribler_udp_fix._peers._observer import Observer, key_of
+from tribler_udp_fix._peers._pace import Pace
 from tribler_udp_fix._peers._peer_events import PeerEvent, PeerEventKind, PeersStatus
-from tribler_udp_fix._peers._questions import Questions
+from tribler_udp_fix._peers._questions import Questions, claimed_key
+from tribler_udp_fix._peers._summary import status_of
+from tribler_udp_fix._peers._traffic import Traffic
 from tribler_udp_fix._settings import Settings, current_settings
 from tribler_udp_fix._watchdog._proof import Proof, proof_of
 
@@ -63,7 +66,9 @@ class PeerMonitor:
         self._clock = clock
         self._questions = Questions(ipv8)
         self._peers: dict[bytes, Monitored] = {}
-        self._by_address: dict[Any, list[Monitored]] = {}
+        self._traffic = Traffic()
+        self._living = 0  # peers that have not gone, at the last look
+        self._pace = Pace()
         self._gone: collections.OrderedDict[bytes, tuple[float, float, Any]] = (
             collections.OrderedDict()
         )
@@ -116,7 +121,7 @@ class PeerMonitor:
 
     def _forget_all(self) -> None:
         self._peers.clear()
-        self._by_address.clear()
+        self._traffic.clear()
         self._gone.clear()  # whoever is there at the next start has not returned by that
 
     @property
@@ -182,30 +187,7 @@ class PeerMonitor:
     def status(self) -> PeersStatus:
         """How the peers are doing, now; from any thread."""
         peers = list(self._peers.values())
-        counts = collections.Counter(one.policy.state for one in peers)
-        rtts = sorted(one.rtt for one in peers if one.rtt is not None)
-        return PeersStatus(
-            alive=counts[PeerState.ALIVE],
-            quiet=counts[PeerState.QUIET],
-            suspect=counts[PeerState.SUSPECT],
-            gone=counts[PeerState.GONE],
-            median_rtt=rtts[len(rtts) // 2] if rtts else None,
-            pings=self._questions.sent,
-            answers=self._questions.answered,
-            went=self._counts[PeerEventKind.GONE],
-            returned=self._counts[PeerEventKind.RETURNED],
-            reason=self._reason(counts),
-        )
-
-    def _reason(self, counts: collections.Counter[PeerState]) -> str:
-        if self._doubted:
-            return "you cannot hear: this node is not sure of its own ears, and judges no peer"
-        silent = counts[PeerState.SUSPECT] + counts[PeerState.GONE]
-        if silent and not counts[PeerState.ALIVE] and not counts[PeerState.QUIET]:
-            return (
-                "the network is quiet: nothing is wrong with this node's ears, but no peer answers"
-            )
-        return ""
+        return status_of(peers, self._questions, self._counts, self._doubted)
 
     def _on_packet(self, source: Any, data: bytes) -> None:
         try:
@@ -215,17 +197,19 @@ class PeerMonitor:
 
     def _hear(self, source: Any, data: bytes, now: float) -> None:
         answer = self._questions.answer(source, data, now)
-        if answer is not None and answer[0].watched:
-            found, rtt = answer
-            found.answered(rtt)
+        if answer is not None:
+            self._pace.answered(source)
+            asked, rtt = answer
+            if asked.watched:
+                asked.answered(rtt)
+                self._prove(asked, now)
+        if not self._traffic.is_known(source):
+            return
+        self._traffic.note(source, uses=not self._questions.is_heartbeat(data))
+        # Whose key it has, and not each peer at the address: of them there may be thousands.
+        found = self._peers.get(claimed_key(data))
+        if found is not None and found.is_at(source) and found.has_signed(data, now):
             self._prove(found, now)
-        for found in self._by_address.get(source, ()):
-            if not found.watched:
-                continue
-            found.was_heard = True
-            found.was_used = found.was_used or not self._questions.is_heartbeat(data)
-            if found.has_signed(data, now):
-                self._prove(found, now)
 
     # The looks
 
@@ -247,43 +231,54 @@ class PeerMonitor:
         self._observer.compare()
         self._take_changes()
         self._questions.renew()
-        by_address: dict[Any, list[Monitored]] = {}
-        for one in self._peers.values():
-            for address in one.peer.addresses.values():
-                by_address.setdefault(address, []).append(one)
-        self._by_address = by_address
+        self._pace.begin(now)
         late = late or not self._ipv8.endpoint.is_open()
         self._proofs = {ipv6: proof_of(self._ipv8.endpoint, ipv6) for ipv6 in (False, True)}
         doubts = {
             ipv6: late or (proof is not None and not proof.sure)
             for ipv6, proof in self._proofs.items()
         }
-        self._doubted = any(doubts[one.is_ipv6] for one in self._peers.values())
-        for one in list(self._peers.values()):
+        peers = list(self._peers.values())
+        if self._traffic.hand_out(peers):
+            self._heard = now
+        self._doubted = any(doubts.values()) and any(doubts[one.is_ipv6] for one in peers)
+        self._living = sum(one.policy.state is not PeerState.GONE for one in peers)
+        waiting: list[tuple[Monitored, Input]] = []
+        for one in peers:
             if not one.watched:  # a callback has stopped the monitor, or taken the peer out
                 continue
             if one.was_used:
+                one.was_used = False
                 one.policy.use(now)
-            if one.was_heard:
-                one.was_heard = one.was_used = False
-                self._feed(one, Input.HEARD, now)
-                self._heard = now
-                if one.policy.heard == now:  # else it may well be forged
-                    one.heard_at = now
-            if doubts[one.is_ipv6]:
-                self._feed(one, Input.DOUBT, now)
-            elif now >= one.policy.deadline:
-                self._feed(one, self._due(one, now), now)
+            event = self._event(one, self._doubted and doubts[one.is_ipv6], now)
+            if event is not None and one.policy.would_ask(event, now):
+                waiting.append((one, event))
+            elif event is not None:
+                self._feed(one, event, now)
         if not self._doubted:
             self._ask_others(now)
+        # Time does not pass for those who wait: nobody is judged by what it was not asked.
+        for one, event in self._pace.turns(waiting):
+            one.was_heard = False
+            self._feed(one, event, now)
+
+    def _event(self, one: Monitored, doubted: bool, now: float) -> Input | None:
+        """What has happened to a peer; traffic that is no reason to ask is fed by the way."""
+        if one.was_heard and not one.policy.would_ask(Input.HEARD, now):
+            one.was_heard = False
+            self._feed(one, Input.HEARD, now)
+        if doubted:
+            return Input.DOUBT
+        if one.was_heard:
+            return Input.HEARD
+        return self._due(one, now) if now >= one.policy.deadline else None
 
     def _due(self, one: Monitored, now: float) -> Input:
         if not one.policy.is_decisive:
             return Input.TIME
-        others = sum(o.policy.state is not PeerState.GONE for o in self._peers.values()) - 1
         proof = self._proofs[one.is_ipv6]
         unheard = proof is not None and proof.heard_ago > SILENCE
-        if unheard or (others >= 2 and now > self._heard + ALONE):
+        if unheard or (self._living > 2 and now > self._heard + ALONE):
             one.held = True
             return Input.ALONE
         if one.held:  # what it was asked meanwhile it may not have heard
@@ -303,12 +298,17 @@ class PeerMonitor:
         if not alive:
             return
         if self._errors > before:
-            self._feed(min(alive, key=_heard_at), Input.ERROR, now)
+            self._ask_longest_silent(alive, Input.ERROR, now)
         elif now > max(self._heard, self._witnessed) + WITNESS and any(
             one.policy.state is PeerState.SUSPECT for one in peers
         ):
             self._witnessed = now
-            self._feed(min(alive, key=_heard_at), Input.ASKED, now)
+            self._ask_longest_silent(alive, Input.ASKED, now)
+
+    def _ask_longest_silent(self, alive: list[Monitored], why: Input, now: float) -> None:
+        free = [one for one in alive if not self._pace.is_waited_for(one.peer.address)]
+        if free:
+            self._feed(min(free, key=_heard_at), why, now)
 
     def _error_count(self) -> int:
         return sum(sum(errors_of(leaf).values()) for leaf in leaves(self._ipv8.endpoint).udp)
@@ -349,6 +349,7 @@ class PeerMonitor:
         self._ask(one, action, now)
         after = one.policy.state
         if before is not PeerState.GONE and after is PeerState.GONE:
+            self._living -= 1
             self._tell(PeerEventKind.GONE, one.peer, now - one.heard_at)
             if self._settings.drop_gone_peers:
                 try:
@@ -356,9 +357,14 @@ class PeerMonitor:
                 except Exception:  # of somebody else's observer: the others are judged all the same
                     logger.exception("%s could not be dropped", one.peer)
         elif before is PeerState.GONE and after is not PeerState.GONE:
+            self._living += 1
             self._tell(PeerEventKind.RETURNED, one.peer, now - one.heard_at)
+        if event is Input.HEARD and one.policy.heard == now:  # else it may well be forged
+            one.heard_at = now
 
     def _ask(self, one: Monitored, action: Action, now: float) -> None:
+        if action is not Action.WAIT:
+            self._pace.note(one.peer.address, now)
         try:
             if action is Action.PING:
                 self._questions.ping(one, one.peer.address, now)

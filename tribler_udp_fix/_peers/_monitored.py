@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 from tribler_udp_fix._peers._heartbeat_policy import IN_USE, PAUSE, PeerPolicy, PeerState
-from tribler_udp_fix._peers._questions import PREFIX, claim_of, is_signed_by
+from tribler_udp_fix._peers._questions import is_signed_by
 
 SMOOTHING = 0.125  # the share of a round trip in its mean, RFC 6298's
 
@@ -25,7 +25,6 @@ class Monitored:
         self.watched = True  # until IPv8's network knows it no more, or the monitor stops
         self.held = False  # a verdict waits, since nobody at all is heard
         self.asking: list[asyncio.Future[None]] = []
-        self._claim = claim_of(peer)
         self._verified = float("-inf")
 
     @property
@@ -33,15 +32,19 @@ class Monitored:
         """Whether it is asked over IPv6."""
         return ":" in str(self.peer.address[0])
 
+    def is_at(self, address: Any) -> bool:
+        """Whether *address* is one of its own."""
+        return address in self.peer.addresses.values()
+
     def answered(self, rtt: float) -> None:
         """Take in the round trip of an answer to a ping, in seconds."""
         self.policy.answers = True
         self.rtt = rtt if self.rtt is None else self.rtt + SMOOTHING * (rtt - self.rtt)
 
     def has_signed(self, data: bytes, now: float) -> bool:
-        """Whether it has signed the datagram, where it is time to look again."""
+        """Whether it has signed the datagram that has its key, where it is time to look again."""
         pause = IN_USE if self.policy.state is PeerState.ALIVE else PAUSE
-        if now < self._verified + pause or not data.startswith(self._claim, PREFIX + 1):
+        if now < self._verified + pause:
             return False
         self._verified = now
         return is_signed_by(self.peer, data)

@@ -54,13 +54,19 @@ class Observer:
     def compare(self) -> None:
         """Note the changes that it was not told of."""
         with self._network.graph_lock:
-            now = {key_of(peer): peer for peer in self._network.verified_peers}
+            # A key takes long to say: only those are asked for theirs that were not known before.
+            keys = {id(peer): key for key, peer in self._known.items()}
+            now = {
+                keys.get(id(peer)) or key_of(peer): peer for peer in self._network.verified_peers
+            }
             for key, peer in list(self._known.items()):
                 if key not in now:
                     self.on_peer_removed(peer)
             for key, peer in now.items():
                 if key not in self._known:
                     self.on_peer_added(peer)
+                else:
+                    self._known[key] = peer  # it may be another object of the same key
 
 
 def key_of(peer: Any) -> bytes:

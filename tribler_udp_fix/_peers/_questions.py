@@ -97,16 +97,17 @@ class Questions:
                 return number
 
     def _forget(self, now: float) -> None:
-        for number, ping in list(self._pings.items()):
-            if now <= ping.at + WAITS and len(self._pings) < OUTSTANDING:
+        while self._pings:
+            oldest = next(iter(self._pings))
+            if now <= self._pings[oldest].at + WAITS and len(self._pings) < OUTSTANDING:
                 break
-            del self._pings[number]
+            del self._pings[oldest]
 
 
-def claim_of(peer: Any) -> bytes:
-    """What stands behind the first ``PREFIX`` + 1 bytes of whatever *peer* signs: its key."""
-    key: bytes = peer.public_key.key_to_bin()
-    return struct.pack(">H", len(key)) + key
+def claimed_key(data: bytes) -> bytes:
+    """Whose datagram it says it is: the key behind the first ``PREFIX`` + 1 bytes, and a length."""
+    begin = PREFIX + 1 + 2
+    return data[begin : begin + int.from_bytes(data[PREFIX + 1 : begin], "big")]
 
 
 def is_signed_by(peer: Any, data: bytes) -> bool:

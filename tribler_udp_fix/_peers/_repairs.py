@@ -98,10 +98,9 @@ def _network_repair(cls: type, faults: Faults) -> Repair:
 
 def _forget(network: Any, gone: Any) -> None:
     lookup = network.reverse_ip_lookup
-    for peer in gone:
-        if peer not in network.verified_peers:  # an observer may have added it again
-            for address in [address for address, other in lookup.items() if other == peer]:
-                del lookup[address]
+    left = set(gone) - set(network.verified_peers)  # an observer may have added one again
+    for address in [address for address, other in lookup.items() if other in left]:
+        del lookup[address]
 
 
 def _discovery_repair(cls: type, faults: Faults) -> Repair:
