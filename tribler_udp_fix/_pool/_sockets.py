@@ -148,7 +148,7 @@ class RequestSockets:
         question = Question(loop.create_future(), match)
         destination.ask(question)
         try:
-            await _within(destination.open(question), end)
+            await _within(destination.open(question, self._has_room), end)
             for number, pause in enumerate(_waits(max(0.0, end - loop.time()), retries, wait)):
                 destination.send(question, data)
                 self._counts["resent"] += number > 0
@@ -181,6 +181,8 @@ class RequestSockets:
     def _leave(self, destination: Destination) -> None:
         destination.users -= 1
         if destination.users or self._open.get(destination.address) is not destination:
+            if self._waiting:  # it may have had a second socket
+                self._waiting[0].set()
             return
         if self._waiting:
             self._end(destination)
@@ -195,9 +197,7 @@ class RequestSockets:
         self._waiting.append(mine)
         try:
             while not (self._closed or address in self._open):
-                if self._waiting[0] is mine and (
-                    len(self._open) < self._limit or self._make_room()
-                ):
+                if self._waiting[0] is mine and self._has_room():
                     return
                 mine.clear()
                 await _within(mine.wait(), end)
@@ -206,8 +206,10 @@ class RequestSockets:
             for waiting in self._waiting:  # there may be room, or a socket by now
                 waiting.set()
 
-    def _make_room(self) -> bool:
-        """Close the socket that has been idle for longest, if one is."""
+    def _has_room(self) -> bool:
+        """Whether one socket more may be opened, for which one that is idle may be closed."""
+        if sum(each.sockets for each in self._open.values()) < self._limit:
+            return True
         idle = next((each for each in self._open.values() if not each.users), None)
         if idle is not None:
             self._end(idle)
