@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import inspect
+import reprlib
 import socket
 from typing import Any, Coroutine, Sequence
 
@@ -89,6 +91,8 @@ class RequestSockets:
             _check("wait", wait, (int, float), 0.001, 3600)
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data: allowed are bytes, not {type(data).__name__}")
+        _check_address(address)
+        _check_match(match)
         self._is_usable()
         self._counts["asked"] += 1
         loop = asyncio.get_running_loop()
@@ -252,7 +256,6 @@ async def _within(coroutine: Coroutine[Any, Any, Any], end: float) -> Any:
 async def _resolve(address: tuple[str, int]) -> tuple[int, Any]:
     """The family, and the address as a socket takes it; raises socket.gaierror."""
     host, port = address
-    _check("port", port, int, 1, 65_535)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
     except (socket.gaierror, UnicodeError):  # a name: to ask for it takes its time
@@ -284,3 +287,23 @@ def _check(name: str, value: Any, kind: Any, lowest: float, highest: float) -> N
         raise TypeError(allowed)
     if not lowest <= value <= highest:
         raise ValueError(allowed)
+
+
+def _check_address(value: Any) -> None:
+    allowed = f"address={reprlib.repr(value)}: allowed are a host, a name or an address, and a port"
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(allowed)
+    if len(value) != 2:
+        raise ValueError(allowed)
+    if not isinstance(value[0], (str, bytes)):
+        raise TypeError(allowed)
+    _check("port", value[1], int, 1, 65_535)
+
+
+def _check_match(value: Any) -> None:
+    call = getattr(value, "__call__", None)  # noqa: B004 - of an object it may be the async one
+    waits = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(call)
+    if value is not None and (not callable(value) or waits):
+        kind = "an async one" if waits else "no function"
+        shown = getattr(value, "__qualname__", reprlib.repr(value))
+        raise TypeError(f"match={shown}, {kind}: allowed is a function that returns a bool")
