@@ -100,6 +100,7 @@ class Connection(asyncio.DatagramProtocol):
         self.heard = 0
         self.silent = 0  # questions in a row during which nothing was heard
         self.owes = False  # whether an answer may come yet that nobody waits for
+        self.asked = False
         self.sending: Question | None = None
         self.transport: Any = None
         self.socket: socket.socket | None = None  # the transport's
@@ -135,6 +136,8 @@ class Destination:
         self._count = count
         self._questions: list[Question] = []
         self._current: Connection | None = None
+        # Whether more has come than was asked for: it may again.
+        self._answers_twice = False
         # The one before it, while questions that were sent on it may yet be answered there.
         self._former: Connection | None = None
         self._opening: asyncio.Future[Any] | None = None
@@ -170,7 +173,9 @@ class Destination:
         """Whether the socket may be deaf, or what comes on it the answer to another question."""
         if connection.silent > (0 if self.users == 1 else 1):
             return True
-        return connection.owes and self.users == 1 and question.takes_all
+        if self.users > 1 or not question.takes_all:
+            return False
+        return connection.owes or (self._answers_twice and connection.asked)
 
     def _is_awaited(self, connection: Connection) -> bool:
         return any(connection in question.heard for question in self._questions)
@@ -220,6 +225,7 @@ class Destination:
         if connection is not None:
             question.heard.setdefault(connection, connection.heard)
             question.sent += 1
+            connection.asked = True
             connection.sending = question
             try:
                 connection.transport.sendto(data)
@@ -258,6 +264,8 @@ class Destination:
         """Give *data* to whose answer it is, of those that were asked on this connection."""
         asked = (question for question in self._questions if connection in question.heard)
         if not any(question.takes(data) for question in asked):
+            self._answers_twice = self._answers_twice or not connection.owes
+            connection.owes = True
             self._count("unexpected")
             COUNTERS.dropped("an answer that nobody waits for")
 
