@@ -13,6 +13,7 @@ from .windows_tests import taken_from
 if sys.platform != "win32":  # there tests/windows is run as it is
     globals().update(taken_from("test_request_sockets", "ask"))
     globals().update(taken_from("test_request_sockets_closing"))
+    globals().update(taken_from("test_request_sockets_replaced"))
 
 
 @pytest.fixture

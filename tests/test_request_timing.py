@@ -187,3 +187,19 @@ def test_who_asks_much_makes_nobody_be_forgotten_who_has_no_more_than_its_share(
     assert answers.find(("m", 0), 61.0) is None
     assert len(answers) == 0
     assert answers._of == {}
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_of_more_askers_than_there_is_room_for_the_last_are_remembered(size):
+    answers = Answers(ttl=60, size=size)
+    asked = [(f"asker {number}", "?") for number in range(10)]
+    for number, request in enumerate(asked):
+        answer = answers.begin(request)
+        assert answers.find(request, number) is answer  # while it is handled
+        answers.end(request, answer, b"", number)
+        known = [each for each in asked if answers.find(each, number)]
+        assert known == asked[: number + 1][-size:]
+    more = asked[-1][0], "and this?"  # the greediest loses its own
+    answers.end(more, answers.begin(more), b"", 10)
+    known = [each for each in [*asked, more] if answers.find(each, 10)]
+    assert known == [*asked[-size:-1], more]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from typing import Any
+from unittest import mock
 
 import pytest
 from answer_cases import Asked
@@ -15,6 +16,7 @@ from request_harness import Sends, case, counted, now
 
 import tribler_udp_fix
 from tribler_udp_fix import EndpointClosed, PeerGone, RequestTimeout, testing
+from tribler_udp_fix._requests import _exchanges
 
 
 @case
@@ -135,6 +137,35 @@ async def of_many_requests_to_a_silent_peer_one_is_sent_again_at_a_time(alice, b
         outcomes = await asyncio.gather(*asking, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [RequestTimeout] * 5
     assert len(sends) == 5 + 3
+
+
+@case
+async def where_more_peers_are_asked_than_are_remembered_the_same_holds(alice, bob):
+    sends = Sends(alice)
+    keys = [alice.community.crypto.generate_key(KEYS) for _ in range(5)]
+    peers = [Peer(key.pub(), bob.peer.address) for key in keys]
+    with testing.silent_peer(bob.endpoint), mock.patch.object(_exchanges, "MAX_PEERS", 3):
+        asking = [alice.ask(bob, b"?", peer=peer, timeout=3) for peer in peers * 2]
+        await asyncio.gather(*asking, return_exceptions=True)
+    assert len(sends) == 5 * 2 + 5
+    assert len(_exchanges.exchanges_of(alice.community)._lines) == 3
+
+
+@case
+async def many_requests_to_a_silent_peer_take_their_turns_without_a_search(alice, bob):
+    compared: list[Any] = []
+
+    def equals(one: Any, other: Any) -> bool:
+        compared.append(other)
+        return one is other
+
+    with testing.silent_peer(bob.endpoint), mock.patch.object(
+        _exchanges.Exchange, "__eq__", equals
+    ), mock.patch.object(_exchanges.Exchange, "__hash__", object.__hash__):
+        asking = [alice.ask(bob, b"%d" % number, timeout=3) for number in range(50)]
+        outcomes = await asyncio.gather(*asking, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [RequestTimeout] * 50
+    assert len(compared) == 0
 
 
 @case

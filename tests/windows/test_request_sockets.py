@@ -240,6 +240,10 @@ def test_an_idle_socket_is_closed_and_nothing_is_left_at_the_end(ask):
     ask(main, idle=0.05)
 
 
+async def never(_: bytes) -> bool:
+    return False
+
+
 @pytest.mark.parametrize(
     ("options", "error", "says"),
     [
@@ -249,6 +253,17 @@ def test_an_idle_socket_is_closed_and_nothing_is_left_at_the_end(ask):
         ({"wait": 0}, ValueError, "wait=0"),
         ({"data": "text"}, TypeError, "data: allowed are bytes, not str"),
         ({"address": ("127.0.0.1", 0)}, ValueError, "port=0: allowed is a number from 1 to 65535"),
+        ({"address": None}, TypeError, "address=None: allowed are a host, a name or an address,"),
+        ({"address": "127.0.0.1"}, TypeError, "address='127.0.0.1': allowed are"),
+        ({"address": ("127.0.0.1", 1, 2)}, ValueError, r"address=\('127.0.0.1', 1, 2\): allowed"),
+        ({"address": (5, 9)}, TypeError, r"address=\(5, 9\): allowed"),
+        ({"address": (None, 9)}, TypeError, r"address=\(None, 9\): allowed"),
+        (
+            {"match": 5},
+            TypeError,
+            "match=5, no function: allowed is a function that returns",
+        ),
+        ({"match": never}, TypeError, "match=never, an async one: allowed is a function"),
     ],
 )
 def test_what_is_not_allowed_is_refused(ask, options, error, says):
@@ -256,6 +271,7 @@ def test_what_is_not_allowed_is_refused(ask, options, error, says):
         asked = {"address": ("127.0.0.1", 9), "data": b"?", **options}
         with pytest.raises(error, match=says):
             await sockets.ask(**asked)
+        assert sockets.counters["asked"] == 0
 
     ask(main)
     with pytest.raises(ValueError, match="limit=65: allowed is a number from 1 to 64"):

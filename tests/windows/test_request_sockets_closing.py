@@ -23,7 +23,7 @@ loop, ask = test_request_sockets.loop, test_request_sockets.ask
 
 def socket_of(sockets: RequestSockets) -> Any:
     (destination,) = sockets._open.values()
-    return destination._transport.get_extra_info("socket")
+    return destination._current.transport.get_extra_info("socket")
 
 
 def test_closing_twice_is_once_and_whoever_asks_then_is_told(loop):

@@ -63,7 +63,8 @@ class Question:
     def __init__(self, answer: asyncio.Future[bytes], match: Match | None) -> None:
         self.answer = answer
         self.sent = 0
-        self.heard = 0  # what its destination had heard when it was first sent
+        # The connections that it was sent on, and what each had heard when it first was.
+        self.heard: dict[Connection, int] = {}
         self._match = match
 
     @property
@@ -92,8 +93,37 @@ class Question:
             self.answer.set_exception(exc)
 
 
-class Destination(asyncio.DatagramProtocol):
-    """A protocol whose transport is connected to *address*, as ``getaddrinfo()`` has it.
+class Connection(asyncio.DatagramProtocol):
+    """One socket of *destination*, which it tells what happens on it."""
+
+    def __init__(self, destination: Destination) -> None:
+        self.heard = 0
+        self.silent = 0  # questions in a row during which nothing was heard
+        self.owes = False  # whether an answer may come yet that nobody waits for
+        self.asked = False
+        self.sending: Question | None = None
+        self.transport: Any = None
+        self.socket: socket.socket | None = None  # the transport's
+        self._destination = destination
+
+    def datagram_received(self, data: bytes, _addr: Any) -> None:
+        """An answer, or one that comes late, or twice."""
+        self.heard += 1
+        self._destination.hear(self, data)
+
+    def error_received(self, exc: Exception) -> None:
+        """Nobody is there."""
+        if isinstance(exc, OSError):
+            self._destination.refuse(self, exc)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket has died."""
+        if exc is not None:
+            self._destination.lose(self, exc)
+
+
+class Destination:
+    """Who is asked at *address*, as ``getaddrinfo()`` has it, from a connected socket.
 
     *count* is called with the name of what happened.
     """
@@ -105,21 +135,33 @@ class Destination(asyncio.DatagramProtocol):
         self._family = family
         self._count = count
         self._questions: list[Question] = []
-        self._transport: Any = None
-        self._socket: socket.socket | None = None  # the transport's
+        self._current: Connection | None = None
+        # Whether more has come than was asked for: it may again.
+        self._answers_twice = False
+        # The one before it, while questions that were sent on it may yet be answered there.
+        self._former: Connection | None = None
         self._opening: asyncio.Future[Any] | None = None
-        self._silent = 0  # questions in a row during which nothing was heard
-        self._owes = False  # whether an answer may come yet that nobody waits for
-        self._heard = 0
-        self._sending: Question | None = None
         self._ended = False
 
-    async def open(self, question: Question) -> None:
-        """Have a socket; raises DestinationUnreachable where there is no way to there."""
-        silent = self._silent > (0 if self.users == 1 else 1)
-        if silent or (self._owes and self.users == 1 and question.takes_all):
-            self._close()  # it may be the socket that is deaf, or the answer another one's
-        if self._transport is not None:
+    @property
+    def sockets(self) -> int:
+        """How many it has, or is about to have."""
+        return 1 if self._former is None else 2
+
+    async def open(self, question: Question, has_room: Callable[[], bool]) -> None:
+        """Have a socket to ask *question* on; raises DestinationUnreachable if no way leads there.
+
+        *has_room* tells whether there may be one socket more: if not, one that others wait for
+        is not replaced.
+        """
+        current = self._current
+        if current is not None and self._is_doubtful(current, question):
+            if not self._is_awaited(current):
+                self._current = None
+                self._close(current)
+            elif self._former is None and has_room():
+                self._current, self._former = None, current
+        if self._current is not None:
             return
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._open())
@@ -127,11 +169,23 @@ class Destination(asyncio.DatagramProtocol):
         # One asker that gives up must not take it from the others.
         await asyncio.shield(self._opening)
 
+    def _is_doubtful(self, connection: Connection, question: Question) -> bool:
+        """Whether the socket may be deaf, or what comes on it the answer to another question."""
+        if connection.silent > (0 if self.users == 1 else 1):
+            return True
+        if self.users > 1 or not question.takes_all:
+            return False
+        return connection.owes or (self._answers_twice and connection.asked)
+
+    def _is_awaited(self, connection: Connection) -> bool:
+        return any(connection in question.heard for question in self._questions)
+
     async def _open(self) -> None:
         sock = _connected(self._family, self.address)
+        connection = Connection(self)
         try:
             loop = asyncio.get_running_loop()
-            transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=sock)
+            transport, _ = await loop.create_datagram_endpoint(lambda: connection, sock=sock)
         except BaseException:
             sock.close()
             raise
@@ -139,9 +193,9 @@ class Destination(asyncio.DatagramProtocol):
             transport.abort()
             raise ConnectionAbortedError("the sockets were closed")
         # Also where the plugin was never installed: an error must not end it.
-        self._transport = adopt(transport, current_settings()) or transport
-        self._socket = sock
-        self._silent, self._owes = 0, False
+        connection.transport = adopt(transport, current_settings()) or transport
+        connection.socket = sock
+        self._current = connection
         self._count("opened")
 
     def _opened(self, opening: asyncio.Future[Any]) -> None:
@@ -156,69 +210,87 @@ class Destination(asyncio.DatagramProtocol):
     def forget(self, question: Question) -> None:
         """Let go of it, answered or not."""
         self._questions.remove(question)
-        if question.sent:
-            self._silent = self._silent + 1 if question.heard == self._heard else 0
-            answered = question.answer.done() and not question.answer.cancelled()
-            self._owes = self._owes or question.sent > 1 or not answered
+        answered = question.answer.done() and not question.answer.cancelled()
+        for connection, heard in question.heard.items():
+            connection.silent = connection.silent + 1 if heard == connection.heard else 0
+            connection.owes = connection.owes or question.sent > 1 or not answered
+        former = self._former
+        if former is not None and not self._is_awaited(former):
+            self._former = None
+            self._close(former)
 
     def send(self, question: Question, data: bytes) -> None:
         """Send *data*, which is *question*'s."""
-        if self._transport is not None:
-            if not question.sent:
-                question.heard = self._heard
+        connection = self._current or self._former
+        if connection is not None:
+            question.heard.setdefault(connection, connection.heard)
             question.sent += 1
-            self._sending = question
+            connection.asked = True
+            connection.sending = question
             try:
-                self._transport.sendto(data)
+                connection.transport.sendto(data)
             finally:
-                self._sending = None
+                connection.sending = None
 
     def close(self, exc: BaseException) -> None:
-        """Close its socket for good; what has not been answered fails with *exc*."""
-        self._ended = True
+        """Close its sockets for good; what has not been answered fails with *exc*."""
         self._fail(exc)
         if self.idle is not None:
             self.idle.cancel()
             self.idle = None
-        self._close()
+        for connection in self._end():
+            self._close(connection)
 
     def abandon(self) -> None:
-        """Close its socket without its event loop, which was closed before it."""
+        """Close its sockets without their event loop, which was closed before them."""
+        for connection in self._end():
+            if connection.socket is not None:
+                connection.transport = None
+                connection.socket.close()
+                self._count("closed")
+
+    def _end(self) -> list[Connection]:
         self._ended = True
-        if self._transport is not None and self._socket is not None:
-            self._transport = None
-            self._socket.close()
-            self._count("closed")
+        both = self._former, self._current
+        self._former = self._current = None
+        return [connection for connection in both if connection is not None]
 
-    def _close(self) -> None:
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            transport.abort()
-            self._count("closed")
+    def _close(self, connection: Connection) -> None:
+        transport, connection.transport = connection.transport, None
+        transport.abort()
+        self._count("closed")
 
-    def datagram_received(self, data: bytes, _addr: Any) -> None:
-        """An answer, or one that comes late, or twice."""
-        self._heard += 1
-        if not any(question.takes(data) for question in self._questions):
+    def hear(self, connection: Connection, data: bytes) -> None:
+        """Give *data* to whose answer it is, of those that were asked on this connection."""
+        asked = (question for question in self._questions if connection in question.heard)
+        if not any(question.takes(data) for question in asked):
+            self._answers_twice = self._answers_twice or not connection.owes
+            connection.owes = True
             self._count("unexpected")
             COUNTERS.dropped("an answer that nobody waits for")
 
-    def error_received(self, exc: Exception) -> None:
-        """Nobody is there."""
-        if isinstance(exc, OSError):
-            self._count("errors")
-            if exc.errno in _LOCAL and self._sending is not None:
-                self._sending.fails(exc)  # that of one datagram, and no news of who is there
-                return
-            self._heard += 1
-            self._fail(DestinationUnreachable(self.address, exc))
+    def refuse(self, connection: Connection, exc: OSError) -> None:
+        """End every question, since nobody is there; or the one that cannot be sent."""
+        self._count("errors")
+        if exc.errno in _LOCAL and connection.sending is not None:
+            connection.sending.fails(exc)  # that of one datagram, and no news of who is there
+            return
+        connection.heard += 1
+        self._fail(DestinationUnreachable(self.address, exc))
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The socket has died."""
-        if exc is not None:
-            self._transport = None
-            self._count("closed")
+    def lose(self, connection: Connection, exc: Exception) -> None:
+        """End what was asked on a socket that has died."""
+        if connection is self._current:
+            self._current = None
             self._fail(exc)
+        elif connection is self._former:
+            self._former = None
+            for question in self._questions:
+                if list(question.heard) == [connection]:
+                    question.fails(exc)
+        else:
+            return
+        self._count("closed")
 
     def _fail(self, exc: BaseException) -> None:
         for question in self._questions:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import inspect
+import reprlib
 import socket
 from typing import Any, Coroutine, Sequence
 
@@ -89,6 +91,8 @@ class RequestSockets:
             _check("wait", wait, (int, float), 0.001, 3600)
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data: allowed are bytes, not {type(data).__name__}")
+        _check_address(address)
+        _check_match(match)
         self._is_usable()
         self._counts["asked"] += 1
         loop = asyncio.get_running_loop()
@@ -148,7 +152,7 @@ class RequestSockets:
         question = Question(loop.create_future(), match)
         destination.ask(question)
         try:
-            await _within(destination.open(question), end)
+            await _within(destination.open(question, self._has_room), end)
             for number, pause in enumerate(_waits(max(0.0, end - loop.time()), retries, wait)):
                 destination.send(question, data)
                 self._counts["resent"] += number > 0
@@ -181,6 +185,8 @@ class RequestSockets:
     def _leave(self, destination: Destination) -> None:
         destination.users -= 1
         if destination.users or self._open.get(destination.address) is not destination:
+            if self._waiting:  # it may have had a second socket
+                self._waiting[0].set()
             return
         if self._waiting:
             self._end(destination)
@@ -195,9 +201,7 @@ class RequestSockets:
         self._waiting.append(mine)
         try:
             while not (self._closed or address in self._open):
-                if self._waiting[0] is mine and (
-                    len(self._open) < self._limit or self._make_room()
-                ):
+                if self._waiting[0] is mine and self._has_room():
                     return
                 mine.clear()
                 await _within(mine.wait(), end)
@@ -206,8 +210,10 @@ class RequestSockets:
             for waiting in self._waiting:  # there may be room, or a socket by now
                 waiting.set()
 
-    def _make_room(self) -> bool:
-        """Close the socket that has been idle for longest, if one is."""
+    def _has_room(self) -> bool:
+        """Whether one socket more may be opened, for which one that is idle may be closed."""
+        if sum(each.sockets for each in self._open.values()) < self._limit:
+            return True
         idle = next((each for each in self._open.values() if not each.users), None)
         if idle is not None:
             self._end(idle)
@@ -250,7 +256,6 @@ async def _within(coroutine: Coroutine[Any, Any, Any], end: float) -> Any:
 async def _resolve(address: tuple[str, int]) -> tuple[int, Any]:
     """The family, and the address as a socket takes it; raises socket.gaierror."""
     host, port = address
-    _check("port", port, int, 1, 65_535)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
     except (socket.gaierror, UnicodeError):  # a name: to ask for it takes its time
@@ -282,3 +287,23 @@ def _check(name: str, value: Any, kind: Any, lowest: float, highest: float) -> N
         raise TypeError(allowed)
     if not lowest <= value <= highest:
         raise ValueError(allowed)
+
+
+def _check_address(value: Any) -> None:
+    allowed = f"address={reprlib.repr(value)}: allowed are a host, a name or an address, and a port"
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(allowed)
+    if len(value) != 2:
+        raise ValueError(allowed)
+    if not isinstance(value[0], (str, bytes)):
+        raise TypeError(allowed)
+    _check("port", value[1], int, 1, 65_535)
+
+
+def _check_match(value: Any) -> None:
+    call = getattr(value, "__call__", None)  # noqa: B004 - of an object it may be the async one
+    waits = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(call)
+    if value is not None and (not callable(value) or waits):
+        kind = "an async one" if waits else "no function"
+        shown = getattr(value, "__qualname__", reprlib.repr(value))
+        raise TypeError(f"match={shown}, {kind}: allowed is a function that returns a bool")

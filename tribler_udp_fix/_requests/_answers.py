@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import math
-from typing import Hashable, Tuple
+from typing import Any, Hashable, Tuple
 
 Request = Tuple[Hashable, Hashable]  # who asks, and what
 
@@ -21,7 +21,8 @@ class Answers:
     """The last *size* of them, each for *ttl* seconds from when it was given.
 
     Where there are more, who has the most loses its oldest: nobody, however much it asks, makes
-    those of others be forgotten that have no more than their share.
+    those of others be forgotten that have no more than their share. Of more askers than *size*,
+    with one request each, the last *size* are remembered.
     """
 
     def __init__(self, ttl: float, size: int) -> None:
@@ -50,7 +51,7 @@ class Answers:
         answer = self._known[request] = Answer()
         self._of.setdefault(request[0], collections.OrderedDict())[request] = None
         while len(self._known) > self._size:
-            self._remove(next(iter(self._greediest(request[0]))))
+            self._remove(next(iter(self._greediest(request[0]))))  # never the new one
         return answer
 
     def end(self, request: Request, answer: Answer, packet: bytes | None, now: float) -> None:
@@ -66,8 +67,10 @@ class Answers:
         if self._known.get(request) is answer:
             self._remove(request)
 
-    def _greediest(self, asker: Hashable) -> collections.OrderedDict[Request, None]:
+    def _greediest(self, asker: Hashable) -> collections.OrderedDict[Request, Any]:
         """The requests of who has more than its share: *asker*, or who has the most."""
+        if len(self._of) == len(self._known):  # one for each: of all these the oldest goes
+            return self._known
         own = self._of[asker]
         if len(own) * len(self._of) > self._size:
             return own  # without a look at all the others for each request of a flood

@@ -7,11 +7,11 @@ import contextlib
 import functools
 import hashlib
 import inspect
-import math
 import weakref
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Coroutine, Iterator, overload
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
+from tribler_udp_fix._requests._allowed import check_seconds, check_size
 from tribler_udp_fix._requests._answers import Answer, Answers, Request
 from tribler_udp_fix._requests._exchanges import source_of
 
@@ -50,12 +50,10 @@ def deduplicated(ttl: float = 60.0, size: int = 1000) -> Deduplicate:
     community the last *size* requests are remembered; of more, who asks the most loses its oldest.
     One whose handler raises is forgotten.
 
-    Raises ValueError for a *ttl* or *size* that is not positive.
+    Raises TypeError or ValueError for a *ttl* or *size* that is not a positive number.
     """
-    if not 0 < ttl < math.inf:
-        raise ValueError(f"ttl={ttl!r}: allowed is a positive number of seconds")
-    if not isinstance(size, int) or size < 1:
-        raise ValueError(f"size={size!r}: allowed is a whole number from 1")
+    check_seconds("ttl", ttl)
+    check_size("size", size)
 
     def decorate(handler: Callable[..., Any]) -> Any:
         answers: weakref.WeakKeyDictionary[Any, Answers] = weakref.WeakKeyDictionary()

@@ -41,12 +41,14 @@ def source_of(peer_or_address: Any) -> Source:
 class Line:
     """What is known of one peer, for all requests to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: bytes) -> None:
+        self.key = key
         self.round_trip = RoundTrip()
         self.open = 0
         # Whose resend is not answered yet. Those that are due meanwhile wait for their turn.
         self.resending: Exchange | None = None
-        self.waiting: collections.deque[Exchange] = collections.deque()
+        # In order; a dictionary, since each that ends is taken out, wherever it stands.
+        self.waiting: collections.OrderedDict[Exchange, None] = collections.OrderedDict()
         # Numbers for requests. Each of the 65,536 has its turn before one comes again, so that
         # nobody takes a new request for an old one; where they begin, and how they go on, is this
         # peer's alone, so that no other can guess them.
@@ -65,7 +67,9 @@ class Exchanges:
         self._endpoint = weakref.ref(endpoint)  # which holds the community, the key of this
         self.loop = asyncio.get_running_loop()
         self.budget = Budget()
-        self._lines: collections.OrderedDict[bytes, Line] = collections.OrderedDict()
+        self._lines: dict[bytes, Line] = {}
+        # Those of peers that are not asked now: the one that was used last comes last.
+        self._idle: collections.OrderedDict[bytes, None] = collections.OrderedDict()
         self._clocks = {False: StoppableClock(), True: StoppableClock()}  # by whether it is IPv6
         self._open: set[Exchange] = set()
         self._looking: asyncio.TimerHandle | None = None
@@ -80,18 +84,32 @@ class Exchanges:
         return self._endpoint()
 
     def line(self, peer: Any) -> Line:
-        """What is known of *peer*."""
+        """What is known of *peer*. While requests to it are open, it is not forgotten."""
         key = peer.public_key.key_to_bin()
         line = self._lines.get(key)
         if line is None:
-            line = self._lines[key] = Line()
-        self._lines.move_to_end(key)
-        if len(self._lines) > MAX_PEERS:
-            for other, idle in self._lines.items():
-                if not idle.open:
-                    del self._lines[other]
-                    break
+            self._forget_idle(MAX_PEERS - 1)
+            line = self._lines[key] = Line(key)
+            self._idle[key] = None
         return line
+
+    def begin(self, peer: Any) -> Line:
+        """One request more to *peer* is open."""
+        line = self.line(peer)
+        line.open += 1
+        self._idle.pop(line.key, None)
+        return line
+
+    def end(self, line: Line) -> None:
+        """One less is."""
+        line.open -= 1
+        if not line.open:
+            self._idle[line.key] = None
+            self._forget_idle(MAX_PEERS)
+
+    def _forget_idle(self, most: int) -> None:
+        while self._idle and len(self._lines) > most:
+            del self._lines[self._idle.popitem(last=False)[0]]
 
     def time(self, ipv6: bool) -> float:
         """The time, in seconds, which stands still while there is no socket of this family."""
@@ -166,8 +184,7 @@ class Exchange:
         self.source = source  # who may answer
         self.address = peer.address
         self._all = exchanges
-        self._line = exchanges.line(peer)
-        self._line.open += 1
+        self._line = exchanges.begin(peer)
         self._packet = packet
         self._timeout = timeout
         self._failed = failed
@@ -221,10 +238,8 @@ class Exchange:
         if self._timer is not None:
             self._timer.cancel()
         self._all.remove(self)
-        line = self._line
-        line.open -= 1
-        if self in line.waiting:
-            line.waiting.remove(self)
+        self._all.end(self._line)
+        self._line.waiting.pop(self, None)
         self._give_way()
 
     def _give_way(self) -> None:
@@ -233,7 +248,7 @@ class Exchange:
         if line.resending is self:
             line.resending = None
             while line.waiting and line.resending is None:
-                other = line.waiting.popleft()
+                other, _ = line.waiting.popitem(last=False)
                 other._send_again()
                 if line.resending is other:
                     other._wait_for_next(other._all.time(other._ipv6))
@@ -294,9 +309,8 @@ class Exchange:
         late = self._schedule.is_late(self._all.time(self._ipv6))
         if self._ended or late or not self._all.has_socket(self._ipv6):
             return
-        if line.resending not in (None, self):
-            if self not in line.waiting:
-                line.waiting.append(self)
+        if line.resending is not None and line.resending is not self:
+            line.waiting.setdefault(self)
         else:
             try:
                 self._send_in_turn()

@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import collections
 import functools
-import math
 import weakref
 from typing import TYPE_CHECKING, Any, Tuple, TypeVar
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._requests import _gone
+from tribler_udp_fix._requests._allowed import (
+    check_function,
+    check_identifier,
+    check_payload,
+    check_peer,
+    check_reply,
+    check_seconds,
+)
 from tribler_udp_fix._requests._errors import EndpointClosed, PeerGone
 from tribler_udp_fix._requests._exchanges import Exchange, Source, exchanges_of, source_of
 
@@ -50,11 +57,16 @@ async def request(
     *is_gone* tells whether a peer is known to have left.
 
     Raises RequestTimeout, PeerGone or EndpointClosed, each with the ``attempts`` that were made;
-    RuntimeError where the community has a handler of its own for the reply; ValueError for another
-    *timeout*. It is cancelled when the community is unloaded.
+    RuntimeError where the community has a handler of its own for the reply; TypeError or ValueError
+    for what is not allowed. It is cancelled when the community is unloaded.
     """
-    if not 0 < timeout < math.inf:
-        raise ValueError(f"timeout={timeout!r}: allowed is a positive number of seconds")
+    check_peer(peer)
+    check_payload(payload)
+    check_reply(reply)
+    check_identifier("payload", payload)
+    check_identifier("reply", reply)
+    check_seconds("timeout", timeout)
+    check_function("is_gone", is_gone)
     gone = _gone.is_gone if is_gone is None else is_gone
     if not community.endpoint.is_open():
         raise EndpointClosed("the endpoint is closed")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._requests import _gone
+from tribler_udp_fix._requests._allowed import check_function, check_payload, check_peer
 from tribler_udp_fix._requests._errors import PeerGone
 from tribler_udp_fix._requests._exchanges import Exchange, exchanges_of, source_of
 
@@ -46,8 +47,11 @@ class Retrying:
         """Send *payload* to *peer*, and the same bytes again.
 
         Raises ValueError where the cache is not in ``community.request_cache``, PeerGone where the
-        peer is known to have gone, and what sending raises.
+        peer is known to have gone, TypeError for what is not allowed, and what sending raises.
         """
+        check_peer(peer)
+        check_payload(payload)
+        check_function("is_gone", is_gone)
         cache: Any = self
         community_: Any = community
         # Its time-out, which the oldest pyipv8 has no get_task() for.

@@ -1,0 +1,158 @@
+"""What requests of IPv8 communities refuse: the error names the argument, its value, and why."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+import sys
+from typing import Any
+
+import pytest
+
+import tribler_udp_fix
+from tribler_udp_fix._requests._allowed import check_identifier
+
+if sys.platform == "win32":
+    pytest.skip("that is the same on any system", allow_module_level=True)
+pytest.importorskip("ipv8", reason="pyipv8 does not support this Python")
+
+from asking import KEYS, Answer, Node, Question
+from ipv8.keyvault.crypto import default_eccrypto
+from ipv8.messaging.lazy_payload import VariablePayload
+from ipv8.messaging.payload import Payload
+from ipv8.peer import Peer
+
+
+class Unnumbered(VariablePayload):  # type: ignore[misc]
+    """A payload without an identifier, which nobody can tell from another."""
+
+    msg_id = 9
+    format_list = ("H",)
+    names = ("number",)
+
+
+class Old(Payload):  # type: ignore[misc]
+    """One as before there was VariablePayload: it does not say what its fields are."""
+
+    msg_id = 8
+    format_list = ("H",)
+    identifier: int
+
+    def to_pack_list(self) -> list[Any]:
+        return [("H", self.identifier)]
+
+    @classmethod
+    def from_unpack_list(cls, identifier: int) -> Old:
+        made = cls()
+        made.identifier = identifier
+        return made
+
+
+async def later(_: Any) -> bool:
+    return False
+
+
+class Later:
+    async def __call__(self, _: Any) -> bool:
+        return False
+
+
+QUESTION = Question(0, b"?" * 1000)
+PEER: Any = Peer(default_eccrypto.generate_key(KEYS).pub(), ("127.0.0.1", 9))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        ({"timeout": "5"}, TypeError, "timeout='5': allowed is a positive number of seconds"),
+        ({"timeout": None}, TypeError, "timeout=None: allowed"),
+        ({"timeout": True}, TypeError, "timeout=True: allowed"),
+        ({"timeout": float("nan")}, ValueError, "timeout=nan: allowed"),
+        ({"reply": QUESTION}, TypeError, r"^reply=Question\(…\): allowed is a payload class that"),
+        ({"reply": None}, TypeError, "reply=None: allowed is a payload class that has a msg_id"),
+        ({"reply": Unnumbered}, ValueError, "reply=Unnumbered with the fields number: allowed is"),
+        ({"payload": Unnumbered(1)}, ValueError, r"payload=Unnumbered\(…\) with the fields number"),
+        ({"payload": Question}, TypeError, "payload=Question: allowed is a payload that has a"),
+        ({"payload": b"?"}, TypeError, r"payload=b'\?': allowed is a payload that has a msg_id"),
+        ({"peer": ("127.0.0.1", 9)}, TypeError, r"peer=\('127.0.0.1', 9\): allowed is a Peer"),
+        ({"is_gone": 5}, TypeError, "is_gone=5, no function: allowed is a function that returns"),
+        ({"is_gone": later}, TypeError, "is_gone=later, an async one: allowed is a f"),
+        ({"is_gone": functools.partial(later)}, TypeError, "is_gone=.*, an async one"),
+        ({"is_gone": Later()}, TypeError, "is_gone=.*, an async one"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_and_nothing_is_sent(options, error, says):
+    async def main() -> None:
+        alice = await Node().start()
+        sent: list[Any] = []
+        alice.endpoint.send = lambda *args: sent.append(args)
+        asked = {"peer": PEER, "payload": QUESTION, "reply": Answer, **options}
+        try:
+            with pytest.raises(error, match=says):
+                await asyncio.wait_for(tribler_udp_fix.request(alice.community, **asked), 5)
+            assert sent == []
+            assert not hasattr(Question, "identifier")
+        finally:
+            await alice.stop()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("is_gone", [5, later])
+def test_so_is_what_a_cache_cannot_ask_with(is_gone):
+    with pytest.raises(TypeError, match=r"is_gone=.*: allowed is a function that returns"):
+        tribler_udp_fix.Retrying().ask(None, PEER, QUESTION, is_gone=is_gone)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        ({"ttl": "5"}, TypeError, "ttl='5': allowed is a positive number of seconds"),
+        ({"ttl": None}, TypeError, "ttl=None: allowed"),
+        ({"ttl": True}, TypeError, "ttl=True: allowed"),
+        ({"ttl": -1}, ValueError, "ttl=-1: allowed"),
+        ({"size": True}, TypeError, "size=True: allowed is a whole number from 1"),
+        ({"size": 1.5}, TypeError, "size=1.5: allowed"),
+        ({"size": 0}, ValueError, "size=0: allowed"),
+    ],
+)
+def test_so_is_what_cannot_be_remembered(options, error, says):
+    with pytest.raises(error, match=says):
+        tribler_udp_fix.deduplicated(**options)
+
+
+@dataclasses.dataclass
+class Numbered(VariablePayload):  # type: ignore[misc]
+    """As IPv8's dataclasses are before the first of them is made: without names."""
+
+    msg_id = 7
+    identifier: int
+
+
+@dataclasses.dataclass
+class NotNumbered(VariablePayload):  # type: ignore[misc]
+    msg_id = 7
+    number: int
+
+
+@pytest.mark.parametrize("kind", [Answer, Old, Numbered, Question(0, b""), Old()])
+def test_whatever_may_have_an_identifier_may_be_asked_with(kind):
+    check_identifier("reply", kind)
+
+
+def test_a_dataclass_without_one_may_not():
+    with pytest.raises(ValueError, match="reply=NotNumbered with the fields number: allowed is"):
+        check_identifier("reply", NotNumbered)
+
+
+def test_a_payload_that_does_not_say_what_its_fields_are_may_be_asked_with():
+    async def main() -> None:
+        alice = await Node().start()
+        alice.endpoint.send = lambda *_: None
+        asking = tribler_udp_fix.request(alice.community, PEER, Old(), reply=Old, timeout=0.1)
+        with pytest.raises(tribler_udp_fix.RequestTimeout):
+            await asking
+        await alice.stop()
+
+    asyncio.run(main())

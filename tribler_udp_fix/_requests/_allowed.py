@@ -1,0 +1,74 @@
+"""What requests may be asked with: errors name the argument, its value, and what is allowed."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import reprlib
+from typing import Any
+
+
+def check_seconds(name: str, value: Any) -> None:
+    """Raise TypeError or ValueError unless *value* is a positive number."""
+    text = f"{name}={_shown(value)}: allowed is a positive number of seconds"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(text)
+    if not 0 < value < math.inf:
+        raise ValueError(text)
+
+
+def check_size(name: str, value: Any) -> None:
+    """Raise TypeError or ValueError unless *value* is a whole number from 1."""
+    text = f"{name}={_shown(value)}: allowed is a whole number from 1"
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(text)
+    if value < 1:
+        raise ValueError(text)
+
+
+def check_peer(value: Any) -> None:
+    """Raise TypeError for what is no peer, such as its address."""
+    if not (hasattr(value, "public_key") and hasattr(value, "address")):
+        raise TypeError(f"peer={_shown(value)}: allowed is a Peer")
+
+
+def check_payload(value: Any) -> None:
+    """Raise TypeError for what is no payload."""
+    if isinstance(value, type) or not hasattr(value, "msg_id"):
+        raise TypeError(f"payload={_shown(value)}: allowed is a payload that has a msg_id")
+
+
+def check_reply(value: Any) -> None:
+    """Raise TypeError for what is no class of payloads."""
+    if not isinstance(value, type) or not hasattr(value, "msg_id"):
+        raise TypeError(f"reply={_shown(value)}: allowed is a payload class that has a msg_id")
+
+
+def check_identifier(name: str, payload: Any) -> None:
+    """Raise ValueError where *payload*, or that class, says that no field of it is a number.
+
+    Only those of ``VariablePayload`` say what their fields are, and of dataclasses, whose ``names``
+    are not known before the first of them was made.
+    """
+    fields = [*getattr(payload, "names", ()), *getattr(payload, "__dataclass_fields__", ())]
+    if fields and "identifier" not in fields and not hasattr(payload, "identifier"):
+        shown, all_of_them = _shown(payload), ", ".join(dict.fromkeys(fields))
+        raise ValueError(
+            f"{name}={shown} with the fields {all_of_them}: allowed is one with a field identifier"
+        )
+
+
+def check_function(name: str, value: Any) -> None:
+    """Raise TypeError for what cannot be called, or has to be awaited; None is left out."""
+    call = getattr(value, "__call__", None)  # noqa: B004 - of an object it may be the async one
+    waits = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(call)
+    if value is not None and (not callable(value) or waits):
+        kind = "an async one" if waits else "no function"
+        shown = getattr(value, "__qualname__", _shown(value))
+        raise TypeError(f"{name}={shown}, {kind}: allowed is a function that returns a bool")
+
+
+def _shown(value: Any) -> str:
+    if hasattr(value, "msg_id"):  # its repr() has all its fields, of up to 64 kB
+        return value.__name__ if isinstance(value, type) else f"{type(value).__name__}(…)"
+    return reprlib.repr(value)
