@@ -76,10 +76,10 @@ class RequestSockets:
         """Send *data* to *address*, host (a name or an address) and port; return the answer.
 
         *match* is called with each datagram that the server sends, and says whether it answers this
-        question: needed where several are asked of one server at a time. *timeout* is how many
-        seconds all of it may take. The same bytes are sent again, at most *retries* times: after
-        *wait* seconds, and then after twice as long each time; by default so that the waits
-        together are the time-out.
+        question: needed where several are asked of one server at a time, or it may answer twice.
+        *timeout* is how many seconds all of it may take. The same bytes are sent again, at most
+        *retries* times: after *wait* seconds, and then after twice as long each time; by default so
+        that the waits together are the time-out.
 
         Raises ``asyncio.TimeoutError`` where nobody answers, DestinationUnreachable at the first
         ICMP error, ``socket.gaierror`` where a name is not known, what *match* raises, TypeError or
