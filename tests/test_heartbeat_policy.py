@@ -101,6 +101,14 @@ def test_proof_makes_alive_from_every_state_and_nothing_else_brings_back_who_has
         state = subject.state
 
 
+@given(RANDOM, HISTORY, st.sampled_from(Input))
+def test_what_would_ask_asks_and_nothing_else_does(random, history, event):
+    subject = PeerPolicy(lambda: random, 0.0)
+    now = max([0.0, *(now for now, _, _ in live(subject, history))])
+    expected = subject.would_ask(event, now)
+    assert (subject.feed(event, now) is not Action.WAIT) is expected
+
+
 @given(RANDOM, HISTORY)
 def test_only_time_makes_anybody_gone(random, history):
     subject = PeerPolicy(lambda: random, 0.0)

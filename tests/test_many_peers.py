@@ -38,7 +38,8 @@ class Crowd:
         self.node, self.now = node, 1000.0
         self.sent: list[tuple[float, Any]] = []
         self.answering: set[Any] = set()
-        node.endpoint.send = self._send
+        endpoint: Any = node.endpoint
+        endpoint.send = self._send
         ipv8: Any = SimpleNamespace(
             endpoint=node.endpoint, network=node.network, overlays=node.overlays
         )
@@ -160,7 +161,7 @@ def test_peers_that_are_known_are_not_asked_for_their_keys_again() -> None:
 
 @pytest.mark.parametrize("address", [STRANGER, None], ids=["at one address", "everywhere"])
 def test_a_look_costs_as_much_more_as_there_are_more_peers(address: Any) -> None:
-    cost = []
+    cost: list[int] = []
 
     def test(here: Crowd) -> None:
         here.add(len(cost) * 400 + 400, address)
@@ -179,7 +180,7 @@ def test_a_look_costs_as_much_more_as_there_are_more_peers(address: Any) -> None
 
 
 def test_a_datagram_costs_the_same_however_many_peers_are_at_its_address() -> None:
-    cost = []
+    cost: list[int] = []
 
     def test(here: Crowd) -> None:
         here.add([1, 500][len(cost)], STRANGER)

@@ -203,8 +203,6 @@ class PeerMonitor:
             if asked.watched:
                 asked.answered(rtt)
                 self._prove(asked, now)
-        if not self._traffic.is_known(source):
-            return
         self._traffic.note(source, uses=not self._questions.is_heartbeat(data))
         # Whose key it has, and not each peer at the address: of them there may be thousands.
         found = self._peers.get(claimed_key(data))
@@ -250,11 +248,13 @@ class PeerMonitor:
             if one.was_used:
                 one.was_used = False
                 one.policy.use(now)
-            event = self._event(one, self._doubted and doubts[one.is_ipv6], now)
-            if event is not None and one.policy.would_ask(event, now):
-                waiting.append((one, event))
-            elif event is not None:
-                self._feed(one, event, now)
+            in_doubt = self._doubted and doubts[one.is_ipv6]
+            if in_doubt or one.was_heard or now >= one.policy.deadline:
+                event = self._event(one, in_doubt, now)
+                if event is not None and one.policy.would_ask(event, now):
+                    waiting.append((one, event))
+                elif event is not None:
+                    self._feed(one, event, now)
         if not self._doubted:
             self._ask_others(now)
         # Time does not pass for those who wait: nobody is judged by what it was not asked.
@@ -262,12 +262,12 @@ class PeerMonitor:
             one.was_heard = False
             self._feed(one, event, now)
 
-    def _event(self, one: Monitored, doubted: bool, now: float) -> Input | None:
+    def _event(self, one: Monitored, in_doubt: bool, now: float) -> Input | None:
         """What has happened to a peer; traffic that is no reason to ask is fed by the way."""
         if one.was_heard and not one.policy.would_ask(Input.HEARD, now):
             one.was_heard = False
             self._feed(one, Input.HEARD, now)
-        if doubted:
+        if in_doubt:
             return Input.DOUBT
         if one.was_heard:
             return Input.HEARD

@@ -1,4 +1,4 @@
-"""From which peers' addresses something has come since the last look.
+"""From which addresses something has come since the last look.
 
 It is kept by the address, and not by the peer, of which any number can be at one address.
 """
@@ -11,33 +11,26 @@ from tribler_udp_fix._peers._monitored import Monitored
 
 
 class Traffic:
-    """What has come from the addresses of the peers of the last look, and of nobody else."""
+    """What has come since it was handed out last, from whomever."""
 
     def __init__(self) -> None:
-        self._addresses: set[Any] = set()
         self._heard: dict[Any, bool] = {}  # whether any of it was more than a ping or its answer
 
     def clear(self) -> None:
-        """Know nobody."""
-        self._addresses.clear()
+        """Forget it."""
         self._heard.clear()
 
-    def is_known(self, address: Any) -> bool:
-        """Whether a peer was at *address* at the last look."""
-        return address in self._addresses
-
     def note(self, address: Any, uses: bool) -> None:
-        """Take in a datagram from an address that is known; *uses*: it is of the peer's use."""
+        """Take in a datagram; *uses*: it is more than a ping or its answer."""
         self._heard[address] = uses or self._heard.get(address, False)
 
     def hand_out(self, peers: Iterable[Monitored]) -> bool:
-        """Tell *peers* of it, and know their addresses from now on; whether there was any."""
+        """Tell *peers* of it, each by its addresses, and forget it; whether any was theirs."""
         heard, self._heard = self._heard, {}
-        self._addresses = set()
-        for one in peers:
+        was_theirs = False
+        for one in peers if heard else ():
             for address in one.peer.addresses.values():
-                self._addresses.add(address)
                 if address in heard:
-                    one.was_heard = True
+                    was_theirs = one.was_heard = True
                     one.was_used = one.was_used or heard[address]
-        return bool(heard)
+        return was_theirs
