@@ -330,6 +330,24 @@ def current_settings() -> Settings:
     return _in_force
 
 
+def settings_for(given: Settings | None) -> Settings:
+    """Those that are *given*, or those in force for None; raises TypeError for anything else."""
+    require_settings(given)
+    return current_settings() if given is None else given
+
+
+def require_settings(given: Any) -> None:
+    """Raise TypeError where *given* is neither a ``Settings`` nor None."""
+    if given is not None and not isinstance(given, Settings):
+        raise TypeError(f"settings={given!r}: allowed is a tribler_udp_fix.Settings, or None")
+
+
+def require_callback(given: Any) -> None:
+    """Raise TypeError where *given* can be called by no event, and is not None either."""
+    if given is not None and not callable(given):
+        raise TypeError(f"on_event={given!r}: allowed is a function that takes an event, or None")
+
+
 def use_settings(settings: Settings) -> None:
     """Put *settings* in force, for what is made from now on."""
     global _in_force
