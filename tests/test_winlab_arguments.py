@@ -14,7 +14,7 @@ if sys.platform == "win32":
     pytest.skip("the lab is for Linux", allow_module_level=True)
 
 from .lab_command import winlab
-from .winlab import entry, places
+from .winlab import entry, places, pythons
 
 # Without root's rights, but for reading: the Python that runs this may be in root's home.
 USER = (
@@ -48,6 +48,12 @@ def test_a_wrong_argument_of_the_demo_is_told_before_the_lab_is_laid(
         __main__.main(["demo", *arguments])
     assert ended.value.code == 2
     assert told in capsys.readouterr().err
+
+
+def test_the_demos_help_says_how_many_pythons_it_runs() -> None:
+    done = winlab("demo", "--help")
+    assert "nine Windows Pythons in its lab, three of which are" in " ".join(done.stdout.split())
+    assert (len(pythons.PYTHONS) + len(pythons.OVERLAYS), len(pythons.OVERLAYS)) == (9, 3)
 
 
 @as_root

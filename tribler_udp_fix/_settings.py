@@ -162,7 +162,7 @@ class Settings:
         random, so that many endpoints do not act in step. 0 to 1.
     tick: seconds between looks at the loop, the clocks and each endpoint's read. 0.05 to 10.
     rebinds_per_hour: sockets that may be closed for new ones, per endpoint, and as many again
-        where somebody asks for it. 0 to 3600.
+        where somebody asks for it; 0 is never. 0 to 3600.
     retry_cap: seconds between two tries, at most. 1 to 3600.
     max_socket_age: seconds after which a quiet endpoint gets a new socket; 0 is never. 60 to
         31,536,000.
@@ -217,7 +217,9 @@ class Settings:
     probe_misses: int = _whole_number(3, 1, 100, "probes missed before anything is done")
     jitter: float = _number(0.2, 0, 1, "the share by which delays are shortened at random")
     tick: float = _number(0.5, 0.05, 10, "seconds between two looks at the endpoints")
-    rebinds_per_hour: int = _whole_number(20, 0, 3600, "sockets replaced an hour, per endpoint")
+    rebinds_per_hour: int = _whole_number(
+        20, 0, 3600, "sockets replaced an hour, per endpoint, 0 is never"
+    )
     retry_cap: float = _number(60.0, 1, 3600, "seconds between two tries, at most")
     max_socket_age: float = _number(
         0.0,
