@@ -21,9 +21,9 @@ import random
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
-from tests.winlab import lay, places, venv
+from tests.winlab import entry, lay, places, venv
 from tests.winlab.pythons import WindowsPython, find
 
 from . import plot, report
@@ -158,7 +158,7 @@ def write(folder: Path, samples: report.Samples, about: dict[str, Any]) -> str:
     return text
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run the benchmark; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python3 -m benchmarks", description=(__doc__ or "").partition("\n")[0]
@@ -179,7 +179,7 @@ def main() -> int:
     )
     default = places.LAB / "benchmarks" / "results"
     parser.add_argument("--output", type=Path, default=default, help=f"a folder ({default})")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.floor and not (
         options.only and all(key == "storm" or key.startswith("echo-") for key in options.only)
     ):
@@ -222,4 +222,4 @@ def tell(folder: Path, samples: report.Samples, about: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry.start(main))

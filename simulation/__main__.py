@@ -46,10 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     start = time.monotonic()
     status = 0
     if options.against_lab or options.against_kept:
-        from . import against_lab  # late: the lab is for Linux alone
+        from tests.winlab.errors import LabError  # late: the lab is for Linux alone
+
+        from . import against_lab
 
         kept = KEPT / "against-lab.json" if options.against_kept else None
-        status = against_lab.main(options.output, options.seeds, kept)
+        try:
+            status = against_lab.main(options.output, options.seeds, kept)
+        except LabError as error:
+            print(f"winlab: {error}", file=sys.stderr)
+            return 2
     elif options.sensitivity:
         _sensitivity(chosen(options), options)
     elif options.defaults:

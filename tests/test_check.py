@@ -14,7 +14,7 @@ from typing import Any, Iterator
 
 import pytest
 
-from tribler_udp_fix.cli import triblers
+from tribler_udp_fix.cli import check, triblers
 from tribler_udp_fix.cli.check_page import CheckPage
 
 from .test_cli import ROOT, cli, environ
@@ -61,13 +61,14 @@ def test_the_address_opens_it_once_and_a_cookie_keeps_it_open(page: CheckPage) -
 
 
 @contextlib.contextmanager
-def tribler(folder: Path, state: str) -> Iterator[Path]:
+def tribler(folder: Path, state: str, **also: str) -> Iterator[Path]:
     """What answers as a Tribler with the plugin, and the file in which it says where."""
+    endpoint = {"name": "UDP", "state": state, **also}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             good = self.headers["X-Api-Key"] == KEY and self.path == "/api/udp-fix/health"
-            body = json.dumps({"watchdogs": [{"endpoints": [{"name": "UDP", "state": state}]}]})
+            body = json.dumps({"watchdogs": [{"endpoints": [endpoint]}]})
             self.send_response(200 if good else 401)
             self.end_headers()
             self.wfile.write(body.encode())
@@ -90,13 +91,18 @@ def tribler(folder: Path, state: str) -> Iterator[Path]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the folder is another one there")
 @pytest.mark.parametrize(
-    ("state", "verdict", "status"),
-    [("healthy", "works", 0), ("backing off", "deaf", 1), ("unknown", "starting", 2)],
+    ("state", "condition", "verdict", "status"),
+    [
+        ("healthy", "", "works", 0),
+        ("backing off", "", "deaf", 1),
+        ("healthy", "no peer", "cut off", 1),
+        ("unknown", "", "starting", 2),
+    ],
 )
 def test_as_json_it_tells_what_runs_without_triblers_key(
-    tmp_path: Path, state: str, verdict: str, status: int
+    tmp_path: Path, state: str, condition: str, verdict: str, status: int
 ) -> None:
-    with tribler(tmp_path, state):
+    with tribler(tmp_path, state, condition=condition):
         result = cli("tribler", "check", "--json", XDG_RUNTIME_DIR=str(tmp_path))
     report = json.loads(result.stdout)
     assert (result.returncode, report["verdict"], report["exit_status"]) == (
@@ -107,6 +113,39 @@ def test_as_json_it_tells_what_runs_without_triblers_key(
     assert len(report["trials"]["without"]["trials"]) == 11
     assert report["trials"]["with_plugin"]["status"]["installed"] is True
     assert KEY not in result.stdout
+
+
+FAILS = "every send fails: Network is unreachable; is there a network?"
+ALONE = "it hears itself, but no peer for 10 minutes"
+LATE = "its event loop was too late to tell whether it hears"
+HEARS = {"state": "healthy"}
+UNSENT = {"state": "quiet", "condition": "cannot send", "reason": FAILS}
+UNMET = {"state": "healthy", "condition": "no peer", "reason": ALONE}
+ONE_PEER = {"state": "unknown", "condition": "connected", "reason": "it hears one peer alone"}
+SWITCHED_OFF = {"state": "unknown", "condition": "", "reason": "its program has closed it"}
+TOO_LATE = {"state": "unknown", "condition": "", "reason": LATE}
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "verdict", "advice"),
+    [
+        ([HEARS, UNSENT], "cut off", FAILS),
+        ([UNMET, UNMET], "cut off", ALONE),
+        ([UNMET, UNSENT], "cut off", f"{ALONE}; {FAILS}"),
+        ([UNMET, {"state": "backing off"}], "deaf", "its health page shows what is being done"),
+        ([HEARS, ONE_PEER, SWITCHED_OFF], "works", ""),
+        ([HEARS, TOO_LATE], "untold", LATE),
+        ([HEARS, {"state": "unknown"}], "starting", "wait a moment"),
+        ([ONE_PEER, SWITCHED_OFF], "untold", "no connection of Tribler's that could be checked"),
+        ([], "starting", "Tribler has just started"),
+    ],
+)
+def test_what_hears_but_reaches_nobody_does_not_work_and_what_cannot_be_checked_is_not_counted(
+    endpoints: list[dict[str, str]], verdict: str, advice: str
+) -> None:
+    told, words = check._verdict([{"health": {"watchdogs": [{"endpoints": endpoints}]}}])
+    assert (told, words[: len(advice)]) == (verdict, advice)
+    assert (check._EXIT[told] == 0) is (verdict == "works")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the folder is another one there")

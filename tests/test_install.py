@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -52,6 +53,18 @@ def test_without_a_proactor_no_event_loop_is_chosen_and_the_status_says_so():
     )
     done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True)
     assert done.stdout.decode() == "('not needed', 'no Proactor')\n"
+
+
+@pytest.mark.parametrize("settings", [{}, 0, "watch", False, tribler_udp_fix.Settings], ids=repr)
+def test_what_are_no_settings_is_refused_before_anything_is_changed(settings: Any) -> None:
+    before = tribler_udp_fix.status()
+    with pytest.raises(TypeError) as caught:
+        tribler_udp_fix.install(settings)
+    allowed = "allowed is a tribler_udp_fix.Settings, or None"
+    assert str(caught.value) == f"settings={settings!r}: {allowed}"
+    after = tribler_udp_fix.status()
+    assert not after.installed
+    assert (after.settings, after.repairs) == (before.settings, before.repairs)
 
 
 def test_install_and_uninstall_may_be_called_in_any_order():

@@ -149,9 +149,11 @@ def test_a_switch_takes_the_words_of_the_hooks_own_variable(text: str, value: bo
         ("ERROR_BUDGET", "1e3", "a whole number from 1 to 1,000,000", "1000"),
         ("ERROR_BUDGET", "lots", "a whole number from 1 to 1,000,000", "1000"),
         ("ERROR_BUDGET", "9" * 5000, "a whole number from 1 to 1,000,000", "1000"),
-        ("LOOP", "iocp", "keep, proactor or selector (", "'keep'"),
-        ("PREVENT_ICMP_ERRORS", "perhaps", "True or False, in the environment 1 or 0", "False"),
-        ("FAST_PATH", "fast", "True or False, in the environment 1 or 0", "True"),
+        ("LOOP", "iocp", "keep, proactor or selector (", "keep"),
+        ("PREVENT_ICMP_ERRORS", "perhaps", "1 or 0 (", "0"),
+        ("FAST_PATH", "fast", "1 or 0 (", "1"),
+        ("PEER_MONITOR", "maybe", "auto, on or off, or 1 or 0 (", "auto"),
+        ("ALLOW_PORT_CHANGE", "3", "never, at once, or after N failures, N", "after 30 failures"),
     ],
 )
 def test_a_bad_value_in_the_environment_is_one_warning_and_keeps_the_default(
@@ -162,6 +164,28 @@ def test_a_bad_value_in_the_environment_is_one_warning_and_keeps_the_default(
     assert len(warnings) == 1
     assert warnings[0].startswith(f"TRIBLER_UDP_FIX_{name}={text!r}: allowed is {allowed}")
     assert warnings[0].endswith(f"The default, {default}, is kept.")
+
+
+@pytest.mark.parametrize("text", ["none", "Off", "0", "no", " FALSE "])
+def test_no_adapter_has_more_than_one_word_in_the_environment(text: str) -> None:
+    assert read({"TRIBLER_UDP_FIX_BIND_INTERFACE": text}) == (Settings(), [])
+
+
+@pytest.mark.parametrize("name", ["peer_monitor", "dht_pings"])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("on", text) for text in ("1", "TRUE", "yes", "on")]
+    + [("off", text) for text in ("0", "False", "no", "off")]
+    + [("auto", "Auto")],
+)
+def test_what_is_on_off_or_auto_takes_the_words_of_a_switch(
+    name: str, text: str, value: str
+) -> None:
+    settings, warnings = read({f"TRIBLER_UDP_FIX_{name.upper()}": text})
+    assert (getattr(settings, name), warnings) == (value, [])
+    given: dict[str, Any] = {name: "1"}
+    with pytest.raises((TypeError, ValueError), match="allowed is auto, on or off \\("):
+        Settings(**given)
 
 
 def test_a_bad_value_does_not_cost_the_good_ones() -> None:

@@ -29,7 +29,12 @@ from tribler_udp_fix._patching._repair_set import RepairSet
 from tribler_udp_fix._patching._states import NOT_NEEDED, OFF, REFUSED, State
 from tribler_udp_fix._patching._wrapt import wrapt_patches
 from tribler_udp_fix._peers._names import TARGETS as PEER_TARGETS
-from tribler_udp_fix._settings import Settings, current_settings, use_settings
+from tribler_udp_fix._settings import (
+    Settings,
+    current_settings,
+    require_settings,
+    use_settings,
+)
 from tribler_udp_fix._status import RepairStatus, Status
 from tribler_udp_fix._switch import report
 from tribler_udp_fix._tribler._names import TARGETS as TRIBLER_TARGETS
@@ -72,8 +77,9 @@ def install(settings: Settings | None = None) -> Status:
     made from then on. A target that is not the one we know is left alone, and ``status()`` says
     why; when a patch cannot be applied, those before it are taken back and the exception is raised.
     IPv8 is repaired, and Tribler joined, when the program has imported them, before it can use
-    them; neither is ever imported here.
+    them; neither is ever imported here. Raises TypeError where *settings* are none.
     """
+    require_settings(settings)
     # In this order: an import of IPv8 or Tribler that is not waited for begins after the finder is
     # there.
     with _lock:

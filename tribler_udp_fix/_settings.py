@@ -16,11 +16,15 @@ _warned: set[str] = set()
 
 
 class _Kind(NamedTuple):
-    """What the values of a setting are. ``check`` and ``parse`` raise TypeError or ValueError."""
+    """What the values of a setting are. ``check`` and ``parse`` raise TypeError or ValueError.
+
+    ``words`` is what is allowed in the environment, where that is something else than ``allowed``.
+    """
 
     allowed: str
     check: Callable[[Any], None]
     parse: Callable[[str], Any]
+    words: str = ""
 
 
 def _whole_number(default: int, lowest: int, highest: int, meaning: str) -> int:
@@ -59,8 +63,8 @@ def _switch(default: bool, meaning: str) -> bool:
             raise ValueError
         return word in ON_VALUES
 
-    allowed = f"True or False, in the environment 1 or 0 ({meaning})"
-    return dataclasses.field(default=default, metadata={_KIND: _Kind(allowed, check, parse)})
+    kind = _Kind(f"True or False ({meaning})", check, parse, f"1 or 0 ({meaning})")
+    return dataclasses.field(default=default, metadata={_KIND: kind})
 
 
 def _choice(default: str, others: tuple[str, ...], meaning: str) -> str:
@@ -73,18 +77,27 @@ def _choice(default: str, others: tuple[str, ...], meaning: str) -> str:
             raise ValueError
 
     def parse(text: str) -> str:
-        return text.strip().lower()
+        word = text.strip().lower()
+        if "on" in words:  # so that those who know the switches need not know which these are
+            return "on" if word in ON_VALUES else "off" if word in OFF_VALUES else word
+        return word
 
-    allowed = f"{', '.join(words[:-1])} or {words[-1]} ({meaning})"
-    return dataclasses.field(default=default, metadata={_KIND: _Kind(allowed, check, parse)})
+    allowed = f"{', '.join(words[:-1])} or {words[-1]}"
+    switch = ", or 1 or 0" if "on" in words else ""
+    kind = _Kind(f"{allowed} ({meaning})", check, parse, f"{allowed}{switch} ({meaning})")
+    return dataclasses.field(default=default, metadata={_KIND: kind})
 
 
-def _text(default: str, allowed: str) -> str:
+def _name(allowed: str) -> str:
     def check(value: Any) -> None:
         if not isinstance(value, str):
             raise TypeError
 
-    return dataclasses.field(default=default, metadata={_KIND: _Kind(allowed, check, str.strip)})
+    def parse(text: str) -> str:
+        name = text.strip()
+        return "" if name.lower() in (*OFF_VALUES, "none") else name
+
+    return dataclasses.field(default="", metadata={_KIND: _Kind(allowed, check, parse)})
 
 
 _PORT_CHANGES = {"never": float("inf"), "at once": 0.0}
@@ -149,7 +162,7 @@ class Settings:
         random, so that many endpoints do not act in step. 0 to 1.
     tick: seconds between looks at the loop, the clocks and each endpoint's read. 0.05 to 10.
     rebinds_per_hour: sockets that may be closed for new ones, per endpoint, and as many again
-        where somebody asks for it. 0 to 3600.
+        where somebody asks for it; 0 is never. 0 to 3600.
     retry_cap: seconds between two tries, at most. 1 to 3600.
     max_socket_age: seconds after which a quiet endpoint gets a new socket; 0 is never. 60 to
         31,536,000.
@@ -157,9 +170,10 @@ class Settings:
         or ``after N failures`` to bind it, of which there is one about every 2 seconds. Reserved by
         Windows, it is given up at once.
     bind_interface: the name of a network adapter, such as a VPN's, as Windows or ``ip link`` shows
-        it, or on Windows its GUID; "" is none. The endpoints of IPv8 that are to be bound to all
-        addresses are bound to those of this adapter, follow them, and send by it alone: without
-        it, nothing. Of a Rust endpoint only the address can be chosen, not the way from there.
+        it, or on Windows its GUID; "" is none, and so are ``none`` and ``0`` in the environment.
+        The endpoints of IPv8 that are to be bound to all addresses are bound to those of this
+        adapter, follow them, and send by it alone: without it, nothing. Of a Rust endpoint only
+        the address can be chosen, not the way from there.
     rebind_rust: rebind a deaf Rust endpoint too, instead of reporting it.
     no_peer_minutes: minutes in which an IPv8 endpoint hears its probes, but no peer, until that is
         told; 0 is never. 0.1 to 1440.
@@ -203,7 +217,9 @@ class Settings:
     probe_misses: int = _whole_number(3, 1, 100, "probes missed before anything is done")
     jitter: float = _number(0.2, 0, 1, "the share by which delays are shortened at random")
     tick: float = _number(0.5, 0.05, 10, "seconds between two looks at the endpoints")
-    rebinds_per_hour: int = _whole_number(20, 0, 3600, "sockets replaced an hour, per endpoint")
+    rebinds_per_hour: int = _whole_number(
+        20, 0, 3600, "sockets replaced an hour, per endpoint, 0 is never"
+    )
     retry_cap: float = _number(60.0, 1, 3600, "seconds between two tries, at most")
     max_socket_age: float = _number(
         0.0,
@@ -215,7 +231,7 @@ class Settings:
     allow_port_change: str = _port_change(
         "after 30 failures", "when to take another port than one that is taken"
     )
-    bind_interface: str = _text("", "the name of a network adapter, or nothing")
+    bind_interface: str = _name("the name of a network adapter, or nothing")
     rebind_rust: bool = _switch(False, "rebind a deaf Rust endpoint too")
     gap_queue: int = _whole_number(
         1000, 0, 100_000, "datagrams that wait while an endpoint has no socket"
@@ -295,12 +311,17 @@ class Settings:
                     kind.check(value)
                 except (TypeError, ValueError):
                     tell(
-                        f"{name}={text!r}: allowed is {kind.allowed}. "
-                        f"The default, {field.default!r}, is kept."
+                        f"{name}={text!r}: allowed is {kind.words or kind.allowed}. "
+                        f"The default, {_in_environ(field.default)}, is kept."
                     )
                 else:
                     values[field.name] = value
         return cls(**values)
+
+
+def _in_environ(value: Any) -> str:
+    """A value as the environment gives it."""
+    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 def _inside_tribler() -> bool:
@@ -328,6 +349,24 @@ _in_force = Settings()
 def current_settings() -> Settings:
     """The settings in force: those of the last ``install()`` that was given any."""
     return _in_force
+
+
+def settings_for(given: Settings | None) -> Settings:
+    """Those that are *given*, or those in force for None; raises TypeError for anything else."""
+    require_settings(given)
+    return current_settings() if given is None else given
+
+
+def require_settings(given: Any) -> None:
+    """Raise TypeError where *given* is neither a ``Settings`` nor None."""
+    if given is not None and not isinstance(given, Settings):
+        raise TypeError(f"settings={given!r}: allowed is a tribler_udp_fix.Settings, or None")
+
+
+def require_callback(given: Any) -> None:
+    """Raise TypeError where *given* can be called by no event, and is not None either."""
+    if given is not None and not callable(given):
+        raise TypeError(f"on_event={given!r}: allowed is a function that takes an event, or None")
 
 
 def use_settings(settings: Settings) -> None:

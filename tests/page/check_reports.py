@@ -15,10 +15,12 @@ SYSTEM = "Windows 10, Python 3.12.9"
 HEALTHY_HERE = ("F7",)  # of Python 3.12
 
 
-def report(verdict: str, advice: str = "", *states: str) -> dict[str, Any]:
-    """A report on a Tribler whose two endpoints are in *states*, or on none."""
+def report(verdict: str, advice: str = "", *states: str, **also: str) -> dict[str, Any]:
+    """A report on a Tribler whose two endpoints are in *states*, or none; the first *also*."""
     names = ("UDPEndpoint 0.0.0.0:8090", "UDPv6Endpoint [::]:8091")
     endpoints = [{"name": name, "state": state} for name, state in zip(names, states)]
+    for endpoint in endpoints[:1]:
+        endpoint.update(also)
     found = {"page": HEALTH_PAGE, "health": {"watchdogs": [{"endpoints": endpoints}]}}
     return {
         "verdict": verdict,

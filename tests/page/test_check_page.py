@@ -25,6 +25,8 @@ from .test_accessibility import axe
 
 pytestmark = pytest.mark.apart  # they take minutes
 
+FAILS = "every send fails: Network is unreachable; is there a network?"
+LATE = "its event loop was too late to tell whether it hears"
 NEXT = "start Tribler (UDP fix) from the Start menu"
 
 
@@ -37,9 +39,24 @@ NEXT = "start Tribler (UDP fix) from the Start menu"
             ["IPv4, port 8090 hears", "IPv6, port 8091 cannot hear; is tried again"],
             True,
         ),
+        (
+            report("cut off", FAILS, "healthy", "healthy", condition="cannot send", reason=FAILS),
+            ["It reaches no peer", "Every send fails", f"IPv4, port 8090: {FAILS}"],
+            True,
+        ),
+        (
+            report("works", "", "unknown", "healthy", condition="connected", reason="one peer"),
+            ["Yes", "IPv4, port 8090 hears one peer alone, and cannot be checked"],
+            True,
+        ),
+        (
+            report("untold", LATE, "unknown", "healthy", condition="", reason=LATE),
+            ["That cannot be told", f"IPv4, port 8090: {LATE}"],
+            True,
+        ),
         (report("nothing", NEXT), ["Tribler does not run", f"S{NEXT[1:]}."], False),
     ],
-    ids=["works", "deaf", "nothing"],
+    ids=["works", "deaf", "cut off", "connected", "untold", "nothing"],
 )
 def test_it_says_in_words_how_tribler_stands(
     browser: Browser, told: dict[str, Any], texts: list[str], linked: bool

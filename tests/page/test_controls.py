@@ -85,8 +85,8 @@ def test_a_rebind_that_is_refused_says_why(visit: Any) -> None:
     user.reads("Both connections can hear")
     user.tabs_to(f"Reconnect {user.service.title('IPv4')}")
     user.browser.press("Enter")
-    user.browser.until(lambda: "rebinds_per_hour=0 is used up" in user.card("IPv4"))
-    assert "rebinds_per_hour=0 is used up" in user.told
+    user.browser.until(lambda: "rebinds_per_hour=0 means never" in user.card("IPv4"))
+    assert "rebinds_per_hour=0 means never" in user.told
     assert "used up" not in user.card("IPv6")
 
 

@@ -127,9 +127,13 @@ def _do(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _demo(arguments: list[str]) -> int:
+    from tribler_udp_fix.cli.parser import build_parser
+
     command = ["-m", "tribler_udp_fix", "demo", *arguments]
     if {"-h", "--help"} & set(arguments):  # for which nothing need be laid
         return subprocess.call([sys.executable, *command], cwd=places.ROOT)
+    os.chdir(places.ROOT)  # where it will run, and where its files' names begin
+    build_parser().parse_args(["demo", *arguments])  # what is not allowed ends here
     return _in_venv(command, () if sys.platform == "win32" else wanted.by_demo(arguments))
 
 

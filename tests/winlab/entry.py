@@ -9,6 +9,14 @@ from typing import Callable, Sequence
 
 from .errors import LabError
 
+_REFUSED = "this user may not do that, or it was made by root"
+_ADVICE: dict[int | None, str] = {
+    errno.ENOSPC: "make room",
+    errno.EACCES: _REFUSED,
+    errno.EPERM: _REFUSED,
+    errno.EROFS: "nothing can be written there",
+}
+
 
 def described(module: str, text: str | None) -> argparse.ArgumentParser:
     """Begin the command line of a module, whose docstring is its help."""
@@ -27,9 +35,9 @@ def start(main: Callable[[Sequence[str]], int]) -> int:
         print(f"winlab: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in _ADVICE:
             raise
-        print(f"winlab: make room: {error}", file=sys.stderr)
+        print(f"winlab: {_ADVICE[error.errno]}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("winlab: interrupted", file=sys.stderr)

@@ -81,10 +81,13 @@ def require_root() -> None:
         )
 
 
+_USERS = ("benchmarks", "simulation")  # programs beside the lab that need it
+
+
 def _called() -> str:
     """The module of the lab that was called, with its arguments, or how else to lay the lab."""
     program = Path(sys.argv[0])
-    if places.SOURCES not in program.parents:
+    if not {places.SOURCES, *(places.ROOT / name for name in _USERS)} & {*program.parents}:
         return "tests.winlab lay"
     parts = program.with_suffix("").relative_to(places.ROOT).parts
     name = ".".join(part for part in parts if part != "__main__")

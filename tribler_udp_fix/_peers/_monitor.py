@@ -26,7 +26,7 @@ from tribler_udp_fix._peers._peer_events import PeerEvent, PeerEventKind, PeersS
 from tribler_udp_fix._peers._questions import Questions, claimed_key
 from tribler_udp_fix._peers._summary import status_of
 from tribler_udp_fix._peers._traffic import Traffic
-from tribler_udp_fix._settings import Settings, current_settings
+from tribler_udp_fix._settings import Settings, require_callback, settings_for
 from tribler_udp_fix._watchdog._proof import Proof, proof_of
 
 TICK = 0.5  # seconds between two looks
@@ -50,7 +50,8 @@ class PeerMonitor:
 
     Use it as an asynchronous context manager, or call ``start()`` and ``stop()`` on the loop that
     the endpoint was opened on. It attaches by IPv8's public hooks, and replaces nothing.
-    ``start()`` raises TypeError where the endpoint is none of IPv8's.
+    Raises TypeError where *ipv8* or another argument is none of these, and ``start()`` where the
+    endpoint is none of IPv8's.
     """
 
     def __init__(
@@ -60,9 +61,13 @@ class PeerMonitor:
         settings: Settings | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        if not all(hasattr(ipv8, name) for name in ("endpoint", "network", "overlays")):
+            allowed = "an IPv8 instance, or what has its endpoint, network and overlays"
+            raise TypeError(f"ipv8={ipv8!r}: allowed is {allowed}")
+        require_callback(on_event)
         self._ipv8 = ipv8
         self._told = on_event
-        self._settings = settings or current_settings()
+        self._settings = settings_for(settings)
         self._clock = clock
         self._questions = Questions(ipv8)
         self._peers: dict[bytes, Monitored] = {}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from tribler_udp_fix._watchdog._policy import Input, State
 
 NEVER_OPENED = "never opened"
+CLOSED = "its program has closed it"
 
-_CLOSED = {"": "its program has closed it", NEVER_OPENED: "it has not been opened"}
+_CLOSED = {"": CLOSED, NEVER_OPENED: "it has not been opened"}
 _LATE = "its event loop was too late to tell whether it hears"
 
 

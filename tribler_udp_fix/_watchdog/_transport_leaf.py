@@ -95,7 +95,10 @@ class TransportLeaf:
         """Why it is not given another socket, or ""."""
         if self._make_socket is not None and not self._transport()._connected:
             return ""
-        return self._transport().why_not_replaced or (SHARED if self._shares_port() else "")
+        why = self._transport().why_not_replaced or (SHARED if self._shares_port() else "")
+        if why and self.ends and not self._transport()._connected:  # its program can say how
+            why += "; allowed where Watchdog(transport, make_socket=function) makes the next one"
+        return why
 
     def _shares_port(self) -> bool:
         sock = self._transport()._sock

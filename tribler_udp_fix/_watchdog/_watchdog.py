@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 from tribler_udp_fix._asyncio._interfaces import Interface
 from tribler_udp_fix._asyncio._obstacles import MakeSocket
-from tribler_udp_fix._settings import Settings, current_settings
+from tribler_udp_fix._settings import Settings, require_callback, settings_for
 from tribler_udp_fix._watchdog._events import Event, EventKind, Telling
 from tribler_udp_fix._watchdog._policy import REBIND_TIMEOUT, Input, State
 from tribler_udp_fix._watchdog._report import EndpointStatus, WatchdogStatus
@@ -33,7 +33,7 @@ class Watchdog:
     or any one endpoint of IPv8's: those with a socket are found through Statistics, Tunnel and
     Dispatcher endpoints; or a list of such. Each is watched, and heals, on its own. Classes of
     IPv8's that are unknown are left alone, and named in ``status().unwatched``. Raises TypeError
-    where there is nothing that can be watched.
+    where there is nothing that can be watched, or another argument is of a wrong type.
 
     A transport gets another socket where asyncio had made its first. Where the program did, by
     ``create_datagram_endpoint(sock=…)``, it is made to read again, and reported, unless
@@ -60,10 +60,14 @@ class Watchdog:
         make_socket: MakeSocket | None = None,
         bind_interface: str = "",
     ) -> None:
+        require_callback(on_event)
+        if not isinstance(bind_interface, str):
+            allowed = 'the name of a network adapter, or ""'
+            raise TypeError(f"bind_interface={bind_interface!r}: allowed is {allowed}")
         if make_socket is not None and isinstance(endpoint, (list, tuple, set)):
             raise ValueError("make_socket: allowed is one transport, whose next socket it makes")
+        self._settings = settings_for(settings)
         self._subjects = Subjects(endpoint, make_socket, Interface.named(bind_interface))
-        self._settings = settings or current_settings()
         self.tick = self._settings.tick
         self._telling = Telling()
         if on_event is not None:
@@ -162,8 +166,9 @@ class Watchdog:
         """Probe *endpoint*, or all of them, now; the outcome is an event, and in ``status()``.
 
         *endpoint* is an endpoint, or the name that ``status()`` has for it. Raises ValueError where
-        it is not watched here.
+        it is not watched here, and RuntimeError before ``start()`` and after ``stop()``.
         """
+        self._require_running()
         for watch in self._chosen(endpoint):
             if watch.policy.state in (State.HEALTHY, State.BACKING_OFF, State.UNKNOWN):
                 watch.alert(Input.TIME, "asked for")
@@ -173,16 +178,18 @@ class Watchdog:
 
         Raises RuntimeError, and does nothing, where that is not allowed: ``rebinds_per_hour`` is
         used up, of which what is asked for has a budget of its own, or it is a Rust endpoint and
-        ``rebind_rust`` is off. ValueError: as ``probe()``.
+        ``rebind_rust`` is off. ValueError, and RuntimeError: as ``probe()``.
         Returns when each is proved, or has failed and goes on trying, or when the watchdog is
         stopped; ``status()`` tells.
         """
+        self._require_running()
         chosen = self._chosen(endpoint)
         now = asyncio.get_running_loop().time()
         for watch in chosen:
             if not watch.policy.may_rebind(now, asked=True):
-                used_up = f"rebinds_per_hour={self._settings.rebinds_per_hour} is used up"
-                why = watch.leaf.why_not() or used_up
+                budget = self._settings.rebinds_per_hour
+                spent = f"rebinds_per_hour={budget} {'is used up' if budget else 'means never'}"
+                why = watch.leaf.why_not() or spent
                 raise RuntimeError(f"{watch.name} is not rebound: {why}")
         for watch in chosen:
             watch.alert(Input.ASKED)
@@ -211,6 +218,11 @@ class Watchdog:
         task = self.loop.create_task(self.stop())
         _stopping.add(task)
         task.add_done_callback(_stopping.discard)
+
+    def _require_running(self) -> None:
+        if self not in running:
+            ended = "has been stopped" if self._loop is not None else "has not been started"
+            raise RuntimeError(f"the watchdog {ended}: call start(), or use it as async with")
 
     def _chosen(self, endpoint: Any) -> list[Watch]:
         if endpoint is None:

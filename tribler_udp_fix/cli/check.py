@@ -15,17 +15,22 @@ from typing import Any
 
 import tribler_udp_fix
 from tribler_udp_fix._switch import SWITCH
+from tribler_udp_fix._watchdog._reason import CLOSED
 from tribler_udp_fix.cli import frozen, invocation, processes, record, triblers
 from tribler_udp_fix.cli.check_page import CheckPage
 from tribler_udp_fix.cli.console import say
 from tribler_udp_fix.cli.places import NoUserData, places
 
-WORKS, DEAF, STARTING, WITHOUT, NOTHING = "works", "deaf", "starting", "without", "nothing"
-_EXIT = {WORKS: 0, DEAF: 1, WITHOUT: 1, NOTHING: 1, STARTING: 2}
+WORKS, DEAF, CUT_OFF, STARTING = "works", "deaf", "cut off", "starting"
+UNTOLD, WITHOUT, NOTHING = "untold", "without", "nothing"
+_EXIT = {WORKS: 0, DEAF: 1, CUT_OFF: 1, WITHOUT: 1, NOTHING: 1, STARTING: 2, UNTOLD: 2}
 
 _TRIALS = 120  # seconds that they may take
 _NO_WINDOW = 0x08000000  # CREATE_NO_WINDOW
 _HEARING = ("healthy", "quiet")
+_UNKNOWN = "unknown"
+_CONNECTED = "connected"
+_AILING = ("cannot send", "no peer")  # conditions of what hears, and yet meets no peer
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -119,21 +124,41 @@ def examine(trials: Trials) -> dict[str, Any]:
 
 def _verdict(found: list[dict[str, Any]]) -> tuple[str, str]:
     """How it stands, and what the user can do."""
-    states = [
-        endpoint["state"]
+    endpoints = [
+        endpoint
         for tribler in found
         for watchdog in tribler["health"]["watchdogs"]
         for endpoint in watchdog["endpoints"]
     ]
-    if states and all(state in _HEARING for state in states):
-        return WORKS, ""
-    if states and all(state in (*_HEARING, "unknown") for state in states):
-        return STARTING, "wait a moment"
-    if states:
+    told = [endpoint for endpoint in endpoints if not _tells_nothing(endpoint)]
+    if any(endpoint["state"] not in (*_HEARING, _UNKNOWN) for endpoint in told):
         return DEAF, "its health page shows what is being done about it"
+    ailing = [endpoint for endpoint in told if endpoint.get("condition") in _AILING]
+    if ailing:
+        return CUT_OFF, _reasons(ailing) or "its health page says why"
+    unknown = [endpoint for endpoint in told if endpoint["state"] == _UNKNOWN]
+    if unknown:
+        why = _reasons(unknown)
+        return (UNTOLD, why) if why else (STARTING, "wait a moment")
+    if told:
+        return WORKS, ""
+    if endpoints:
+        return UNTOLD, "no connection of Tribler's that could be checked is open"
     if found:
         return STARTING, "Tribler has just started: wait a moment"
     return _without_one()
+
+
+def _tells_nothing(endpoint: dict[str, Any]) -> bool:
+    """Whether it is not known how it hears, and never will be: connected, or closed on purpose."""
+    if endpoint["state"] != _UNKNOWN:
+        return False
+    return endpoint.get("condition") == _CONNECTED or endpoint.get("reason") == CLOSED
+
+
+def _reasons(endpoints: list[dict[str, Any]]) -> str:
+    """Why, in words; what several have in common once."""
+    return "; ".join(dict.fromkeys(one["reason"] for one in endpoints if one.get("reason")))
 
 
 def _without_one() -> tuple[str, str]:

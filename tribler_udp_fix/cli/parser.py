@@ -32,7 +32,8 @@ Runs an echo service twice on each Python, without and with the plugin, and
 draws what it hears. Some of its peers depart before their answer comes;
 without the plugin the service stops receiving at the first ones. On Windows
 this is tried on the Python that runs the command; on Linux, from a clone of
-the project, on six Windows Pythons in its lab."""
+the project, on nine Windows Pythons in its lab, three of which are 3.13.2
+with a newer asyncio."""
 
 _DEMO_EXAMPLES = """\
 examples:

@@ -21,7 +21,7 @@ examples:
 exit status: 0 done, and for status: ready; 1 it could not be made or removed,
 and for status: absent or out of date; 2 no Tribler to do it with. For check
 with --json: 0 a Tribler with the plugin runs and hears; 1 it does not hear, or
-none runs; 2 could not tell.
+sends nothing, or hears no peer, or none runs; 2 could not tell.
 """
 
 

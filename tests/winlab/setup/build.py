@@ -45,9 +45,10 @@ def lay_tools() -> None:
 
 def build(out: Path, wheel: Path | None = None) -> Path:
     """Give back the installer, made in the folder *out*, of the checkout or of this *wheel*."""
+    tools.require_linux()
+    for folder in (out, FOLDER):  # before anything is laid
+        _require_writable(folder)
     lay_tools()
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=FOLDER) as name:
         payload, made = Path(name, "Python"), Path(name, NAME)
         _lay_payload(payload, wheel or _own_wheel())
@@ -59,6 +60,15 @@ def build(out: Path, wheel: Path | None = None) -> Path:
         env = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
         run("makensis", ["makensis", "-V2", "-WX", *words, SCRIPT], env=env)
         return Path(shutil.move(made, out / NAME))
+
+
+def _require_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise LabError(f"{folder} is no folder to write to: {error.strerror}") from None
 
 
 def sha256(path: Path) -> str:

@@ -1,0 +1,111 @@
+"""What a watchdog and a peer monitor refuse, and what they then say."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from types import SimpleNamespace
+from typing import Any, Callable, Coroutine
+
+import pytest
+
+import tribler_udp_fix
+from tribler_udp_fix import Settings, Watchdog
+
+Main = Callable[[], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture
+def run() -> Any:
+    tribler_udp_fix.install()
+    loop = asyncio.SelectorEventLoop()
+    yield lambda main: loop.run_until_complete(main())
+    loop.close()
+    tribler_udp_fix.uninstall()
+
+
+async def opened(**how: Any) -> Any:
+    how = how or {"local_addr": ("127.0.0.1", 0)}
+    loop = asyncio.get_running_loop()
+    return (await loop.create_datagram_endpoint(asyncio.DatagramProtocol, **how))[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("settings", {}, "a tribler_udp_fix.Settings, or None"),
+        ("settings", 0, "a tribler_udp_fix.Settings, or None"),
+        ("on_event", "x", "a function that takes an event, or None"),
+        ("bind_interface", None, 'the name of a network adapter, or ""'),
+    ],
+)
+def test_a_watchdog_says_what_is_allowed(
+    run: Callable[[Main], None], name: str, value: Any, allowed: str
+) -> None:
+    async def main() -> None:
+        transport = await opened()
+        with pytest.raises(TypeError) as caught:
+            Watchdog(transport, **{name: value})
+        assert str(caught.value) == f"{name}={value!r}: allowed is {allowed}"
+        transport.close()
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"ipv8": None}, "ipv8=None: allowed is an IPv8 instance, or what has its endpoint"),
+        ({"settings": {}}, "settings={}: allowed is a tribler_udp_fix.Settings, or None"),
+        ({"on_event": "x"}, "on_event='x': allowed is a function that takes an event, or None"),
+    ],
+    ids=["ipv8", "settings", "on_event"],
+)
+def test_a_peer_monitor_says_what_is_allowed(given: dict[str, Any], told: str) -> None:
+    network = pytest.importorskip("ipv8.peerdiscovery.network").Network()
+    ipv8 = SimpleNamespace(endpoint=None, network=network, overlays=[])
+    with pytest.raises(TypeError) as caught:
+        tribler_udp_fix.PeerMonitor(**{"ipv8": ipv8, **given})
+    assert str(caught.value).startswith(told)
+
+
+def test_before_its_start_and_after_its_end_nothing_can_be_asked_of_a_watchdog(
+    run: Callable[[Main], None],
+) -> None:
+    async def main() -> None:
+        transport = await opened()
+        watchdog = Watchdog(transport)
+        for ended in ("has not been started", "has been stopped"):
+            with pytest.raises(RuntimeError, match=ended):
+                watchdog.probe()
+            with pytest.raises(RuntimeError, match=ended):
+                await watchdog.rebind()
+            async with watchdog:
+                watchdog.probe()
+        transport.close()
+
+    run(main)
+
+
+def test_who_may_not_have_another_socket_is_told_what_would_allow_it(
+    run: Callable[[Main], None],
+) -> None:
+    async def main() -> None:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(("127.0.0.1", 0))
+        own = await opened(sock=sock)
+        async with Watchdog(own) as watchdog:
+            with pytest.raises(RuntimeError, match=r"the socket itself; .*make_socket=function"):
+                await watchdog.rebind()
+        connected = await opened(remote_addr=own.get_extra_info("sockname"))
+        async with Watchdog(connected) as watchdog:
+            with pytest.raises(RuntimeError, match=r"it is connected$"):
+                await watchdog.rebind()
+        transport = await opened()
+        async with Watchdog(transport, Settings(rebinds_per_hour=0)) as watchdog:
+            with pytest.raises(RuntimeError, match=r"rebinds_per_hour=0 means never$"):
+                await watchdog.rebind()
+        for one in (own, connected, transport):
+            one.close()
+
+    run(main)

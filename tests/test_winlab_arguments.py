@@ -1,0 +1,103 @@
+"""What the lab, and the programs that need it, refuse in one line before anything is laid."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+if sys.platform == "win32":
+    pytest.skip("the lab is for Linux", allow_module_level=True)
+
+from .lab_command import winlab
+from .winlab import entry, places, pythons
+
+# Without root's rights, but for reading: the Python that runs this may be in root's home.
+USER = (
+    "setpriv",
+    *("--reuid=1000", "--clear-groups"),
+    *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+)
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--peers", "3"), "'3' is not allowed: give a whole number from 10 to 1000"),
+        (("--plot", "heard.png"), "'heard.png' is not allowed: the name must end in .svg"),
+        (("--jsn",), "there is no option '--jsn': did you mean '--json'?"),
+    ],
+    ids=lambda one: one[0] if isinstance(one, tuple) else "",
+)
+def test_a_wrong_argument_of_the_demo_is_told_before_the_lab_is_laid(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    told: str,
+) -> None:
+    from .winlab import __main__, lay
+
+    monkeypatch.chdir(places.ROOT)
+    monkeypatch.setattr(lay, "lay_venv", lambda *_: pytest.fail("it has been laid"))
+    with pytest.raises(SystemExit) as ended:
+        __main__.main(["demo", *arguments])
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_the_demos_help_says_how_many_pythons_it_runs() -> None:
+    done = winlab("demo", "--help")
+    assert "nine Windows Pythons in its lab, three of which are" in " ".join(done.stdout.split())
+    assert (len(pythons.PYTHONS) + len(pythons.OVERLAYS), len(pythons.OVERLAYS)) == (9, 3)
+
+
+@as_root
+@pytest.mark.parametrize(
+    "words", ["benchmarks", "benchmarks --rounds 1", "simulation --against-lab"]
+)
+def test_what_needs_the_lab_says_in_one_line_that_it_needs_root(words: str, tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    arguments = [*words.split(), "--output", str(tmp_path)]
+    done = subprocess.run(
+        [*USER, sys.executable, "-m", *arguments],
+        cwd=places.ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert f"needs root for its network namespaces: run `sudo python3 -m {words} " in done.stderr
+
+
+@as_root
+def test_an_installer_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    for out, before, told in (
+        (tmp_path / "dist", USER, "Permission denied"),
+        (Path(os.devnull, "dist"), (), "Not a directory"),
+    ):
+        done = winlab("setup", "--out", str(out), before=before)
+        expected = f"winlab: {out} is no folder to write to: {told}\n"
+        assert (done.returncode, done.stderr) == (2, expected)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_what_this_user_may_not_write_is_one_line(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: object) -> int:
+        raise OSError(number, os.strerror(number), "/a/file")
+
+    monkeypatch.setattr(sys, "argv", ["winlab"])
+    assert entry.start(refused) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert told.startswith("winlab: ")
+    assert "'/a/file'" in told
