@@ -11,47 +11,13 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("on Windows there is no bridge: the tests run natively", allow_module_level=True)
 
+from .bridge_project import CONFTEST, Project, counts, project
 from .lab_command import processes
 from .winlab import places
 from .winlab.pythons import PYTHONS
 
 pytest_plugins = ["pytester"]
-
-CONFTEST = """
-from pathlib import Path
-import os, sys
-if sys.platform != "win32":
-    from tests.winlab import bridge
-    pytest_addoption = bridge.add_options
-    def pytest_configure(config):
-        if "WINLAB_APART" not in os.environ:
-            config.pluginmanager.register(bridge.Bridge(config, Path(__file__).parent / "windows"))
-"""
-
-
-class Project:
-    """A project of its own whose windows/test_it.py the lab's Windows Pythons run."""
-
-    def __init__(self, pytester: pytest.Pytester) -> None:
-        self.pytester = pytester
-        pytester.makeconftest(CONFTEST)
-        pytester.makeini("[pytest]\nmarkers =\n  slow\n  alone\n  apart\n")
-        pytester.mkdir("windows")
-
-    def run(self, source: str, *options: str, python: str = "3.12") -> pytest.RunResult:
-        """Run the tests in this source on one Windows Python."""
-        Path(self.pytester.path, "windows", "test_it.py").write_text(source)
-        return self.pytester.runpytest_subprocess("--windows-python", python, "-rA", *options)
-
-
-@pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
-    monkeypatch.setenv("PYTHONPATH", str(places.ROOT))
-    return Project(pytester)
-
-
-def counts(result: pytest.RunResult) -> dict[str, int]:
-    return {key: number for key, number in result.parseoutcomes().items() if key != "warnings"}
+__all__ = ["project"]
 
 
 def test_each_test_is_an_item_for_each_windows_python(project: Project) -> None:
@@ -320,68 +286,6 @@ def test_fails():
     # By themselves they are as all others, for whoever looks for what is wrong with one.
     alone = project.pytester.runpytest_subprocess("test_linux.py", "-k", "test_fails")
     assert counts(alone) == {"failed": 1, "deselected": 2}
-
-
-FAILS_ONCE = """
-import pathlib
-def test_once():
-    met = pathlib.Path({met!r})
-    try:
-        assert met.exists(), "the first time"
-    finally:
-        met.touch()
-def test_always():
-    assert False
-"""
-
-
-@pytest.mark.parametrize(
-    ("chances", "expected"),
-    [
-        (2, {"passed": 1, "failed": 1, "again": 2}),
-        (1, {"passed": 1, "failed": 1, "again": 1}),
-        (0, {"failed": 2}),
-    ],
-)
-@pytest.mark.parametrize("where", ["on Windows", "on Linux"])
-def test_what_failed_beside_others_has_a_second_chance_by_itself(
-    project: Project, tmp_path: Path, where: str, chances: int, expected: dict[str, int]
-) -> None:
-    options = ("--second-chances", str(chances))
-    met = tmp_path / "met"
-    if where == "on Windows":
-        result = project.run(FAILS_ONCE.format(met=places.windows_path(met)), *options)
-    else:
-        project.pytester.makepyfile(test_linux=FAILS_ONCE.format(met=str(met)))
-        result = project.pytester.runpytest_subprocess("test_linux.py", *options)
-    assert counts(result) == expected
-    if chances:
-        result.stdout.fnmatch_lines(
-            ["*failed beside others, and ran again by themselves*", "*AssertionError: the first*"]
-        )
-
-
-def test_what_ends_its_python_has_no_second_chance(project: Project, tmp_path: Path) -> None:
-    source = f"""
-import os, pathlib
-def test_crash():
-    met = pathlib.Path({places.windows_path(tmp_path / "met")!r})
-    if not met.exists():
-        met.touch()
-        os._exit(3)
-"""
-    assert counts(project.run(source, "--second-chances", "2")) == {"failed": 1}
-
-
-def test_with_x_nothing_has_a_second_chance(project: Project) -> None:
-    options = ("--second-chances", "2", "-x")
-    assert counts(project.run("def test_it(): assert False", *options)) == {"failed": 1}
-
-
-def test_fewer_chances_than_none_are_refused(project: Project) -> None:
-    result = project.run("def test_it(): pass", "--second-chances", "-1")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--second-chances: -1 is less than 0*"])
 
 
 def test_x_stops_at_the_first_failure(project: Project) -> None:

@@ -23,6 +23,7 @@ loop, ask = test_request_sockets.loop, test_request_sockets.ask
 
 def socket_of(sockets: RequestSockets) -> Any:
     (destination,) = sockets._open.values()
+    assert destination._current is not None
     return destination._current.transport.get_extra_info("socket")
 
 

@@ -36,7 +36,8 @@ async def slow_server() -> AsyncIterator[Slow]:
 
 def asking(sockets: Any, asked: Slow, data: bytes, timeout: float) -> asyncio.Future[bytes]:
     question = sockets.ask(asked.address, data, match=data.__eq__, timeout=timeout, retries=0)
-    return asyncio.ensure_future(question)
+    asked_for: asyncio.Future[bytes] = asyncio.ensure_future(question)
+    return asked_for
 
 
 def test_who_still_waits_keeps_the_socket_that_is_replaced_for_another(ask):
@@ -49,7 +50,7 @@ def test_who_still_waits_keeps_the_socket_that_is_replaced_for_another(ask):
             while sockets.counters["opened"] != 2:
                 await asyncio.sleep(0.01)
             assert sockets.counters["closed"] == 0
-            assert await asyncio.gather(waiting, next_one) == [b"slow", b"next"]
+            assert list(await asyncio.gather(waiting, next_one)) == [b"slow", b"next"]
             assert sockets.counters["closed"] == 1
             assert len(set(asked.ports)) == 2
 
@@ -63,7 +64,7 @@ def test_where_there_is_no_room_for_two_the_one_is_replaced_when_nobody_waits(as
             silent = [asking(sockets, asked, b"never %d" % number, 0.2) for number in range(2)]
             await asyncio.gather(*silent, return_exceptions=True)
             next_one = asking(sockets, asked, b"next", 20)
-            assert await asyncio.gather(waiting, next_one) == [b"slow", b"next"]
+            assert list(await asyncio.gather(waiting, next_one)) == [b"slow", b"next"]
             assert sockets.counters["opened"] == 1
             await asyncio.gather(asking(sockets, asked, b"never", 0.2), return_exceptions=True)
             assert await asking(sockets, asked, b"last", 20) == b"last"

@@ -43,6 +43,7 @@ LEFT_OUT = (
     "test_packaging.py",
     "test_peer_monitor.py",
     "test_release.py",
+    "test_second_chances.py",
     "test_setup.py",
     "test_simulation.py",
     "test_simulation_model.py",

@@ -6,6 +6,7 @@ import asyncio
 import collections
 import logging
 import time
+from operator import attrgetter
 from typing import Any, Callable
 
 from tribler_udp_fix._ipv8._error_counts import errors_of
@@ -313,7 +314,7 @@ class PeerMonitor:
     def _ask_longest_silent(self, alive: list[Monitored], why: Input, now: float) -> None:
         free = [one for one in alive if not self._pace.is_waited_for(one.peer.address)]
         if free:
-            self._feed(min(free, key=_heard_at), why, now)
+            self._feed(min(free, key=attrgetter("heard_at")), why, now)
 
     def _error_count(self) -> int:
         return sum(sum(errors_of(leaf).values()) for leaf in leaves(self._ipv8.endpoint).udp)
@@ -387,10 +388,6 @@ class PeerMonitor:
                 self._told(event)
             except Exception:  # the callback's fault must not stop the monitor
                 logger.exception("a callback for events raised an exception")
-
-
-def _heard_at(one: Monitored) -> float:
-    return one.heard_at
 
 
 def forget_closed() -> None:
