@@ -114,7 +114,7 @@ def test_a_bad_value_is_one_warning_and_the_loop_is_kept():
     assert json.loads(done.stdout)[0]["loop"] == "SelectorEventLoop"
     assert done.stderr == (
         "tribler_udp_fix: TRIBLER_UDP_FIX_LOOP='uvloop': allowed is keep, proactor or selector "
-        "(the event loop on Windows of a program that names none). The default, 'keep', is kept.\n"
+        "(the event loop on Windows of a program that names none). The default, keep, is kept.\n"
     )
 
 

@@ -143,6 +143,9 @@ class Session:
             self._end = self._follow(running)
         finally:
             process.kill(running, left_behind=True)
+            for pipe in (running.stdout, running.stderr):
+                if pipe:
+                    pipe.close()
 
     def _follow(self, running: subprocess.Popen[bytes]) -> str | None:
         """Take in what the Windows Python says; what comes back is what it died of."""
