@@ -16,36 +16,14 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
+from like_asyncio import NAME, each_is_called_in_its_own_context, ear, ear_of, say
+from udp import Recorder, until
 
 import tribler_udp_fix
 from tribler_udp_fix import Settings, Watchdog
 
 if sys.platform == "win32":
-    pytest.skip("tests/windows/test_hosts_of_the_loop.py is for Windows", allow_module_level=True)
-
-NAME: contextvars.ContextVar[str] = contextvars.ContextVar("NAME", default="nobody")
-
-
-class Ear(asyncio.DatagramProtocol):
-    def __init__(self, on_datagram: Callable[[Ear], object] = lambda _: None) -> None:
-        self.heard: list[bytes] = []
-        self.errors: list[Exception] = []
-        self.lost: list[Exception | None] = []
-        self.transport: Any = None
-        self._on_datagram = on_datagram
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        self.heard.append(data)
-        self._on_datagram(self)
-
-    def error_received(self, exc: Exception) -> None:
-        self.errors.append(exc)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.lost.append(exc)
+    pytest.skip("tests/windows/test_like_asyncio.py is for Windows", allow_module_level=True)
 
 
 @pytest.fixture(params=["stock", "plugin"])
@@ -65,61 +43,24 @@ def run(main: Callable[[], Any]) -> None:
         loop.close()
 
 
-async def endpoint(ear: Ear, **options: Any) -> Any:
-    options.setdefault("local_addr", ("127.0.0.1", 0))
-    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: ear, **options)
-    return transport
-
-
-def say(transport: Any, times: int) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
-        for number in range(times):
-            peer.sendto(b"%d" % number, transport.get_extra_info("sockname"))
-
-
-async def until(true: Callable[[], Any]) -> None:
-    while not true():
-        await asyncio.sleep(0.02)
-
-
 def test_each_protocol_is_called_in_the_context_that_its_endpoint_was_made_in(plugin):
-    seen: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-
-    async def one(name: str) -> Any:
-        NAME.set(name)
-        return await endpoint(Ear(lambda _: seen[name].update([NAME.get()])))
-
-    async def main():
-        both = [await asyncio.ensure_future(one(name)) for name in ("A", "B")]
-        for times in (1, 200, 1, 200):  # more than is read in one turn
-            for transport in both:
-                say(transport, times)
-            await asyncio.sleep(0.1)
-        for transport in both:
-            transport.close()
-
-    run(main)
-    assert set(seen["A"]) == {"A"}
-    assert set(seen["B"]) == {"B"}
+    each_is_called_in_its_own_context(run)
 
 
 def test_so_it_is_after_it_was_adopted_and_rebound(plugin):
-    seen: list[str] = []
-
-    async def made() -> Any:
-        NAME.set("its own")
-        return await endpoint(Ear(lambda _: seen.append(NAME.get())))
+    seen: collections.Counter[str] = collections.Counter()
 
     async def main():
-        transport = await asyncio.ensure_future(made())
+        heard = await ear_of("its own", seen)
+        transport = heard.transport
         NAME.set("the watchdog's")
         async with Watchdog(transport, Settings(probe_after=0.2)) as watchdog:
-            say(transport, 3)
-            await until(lambda: len(seen) == 3)
+            say(heard, 3)
+            await until(lambda: sum(seen.values()) == 3)
             if plugin:
                 await watchdog.rebind()
-            say(transport, 300)
-            await until(lambda: len(seen) > 100)
+            say(heard, 300)
+            await until(lambda: sum(seen.values()) > 100)
         transport.close()
 
     run(main)
@@ -128,14 +69,15 @@ def test_so_it_is_after_it_was_adopted_and_rebound(plugin):
 
 def test_large_datagrams_of_other_families_are_whole(plugin, tmp_path):
     async def main():
-        ear = Ear()
         path = str(tmp_path / "socket")
-        transport = await endpoint(ear, family=socket.AF_UNIX, local_addr=path)
+        transport, heard = await asyncio.get_running_loop().create_datagram_endpoint(
+            Recorder, local_addr=path, family=socket.AF_UNIX
+        )
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as peer:
             for size in (1000, 65_535, 65_536, 150_000):
                 peer.sendto(b"x" * size, path)
                 await asyncio.sleep(0.05)
-        assert [len(data) for data in ear.heard] == [1000, 65_535, 65_536, 150_000]
+        assert [len(data) for data in heard.heard] == [1000, 65_535, 65_536, 150_000]
         transport.close()
 
     run(main)
@@ -145,13 +87,12 @@ def test_a_descriptor_that_is_closed_under_it_is_no_flood_of_errors():
     tribler_udp_fix.install()
 
     async def main():
-        ear = Ear(lambda ear: os.close(ear.transport.get_extra_info("socket").fileno()))
-        transport = await endpoint(ear)
-        say(transport, 50)
-        await until(lambda: ear.lost)
-        assert len(ear.heard) == 1
-        assert ear.errors == []
-        assert isinstance(ear.lost[0], OSError)
+        heard = await ear(lambda it: os.close(it.transport.get_extra_info("socket").fileno()))
+        say(heard, 50)
+        await until(lambda: heard.lost)
+        assert len(heard.heard) == 1
+        assert heard.errors == []
+        assert isinstance(heard.lost[0], OSError)
 
     run(main)
     tribler_udp_fix.uninstall()
@@ -161,14 +102,14 @@ def test_what_was_closed_is_gone_without_the_garbage_collector(plugin):
     gone: list[weakref.ref[Any]] = []
 
     async def main():
-        ear = Ear()
-        transport = await endpoint(ear)
-        say(transport, 1)
-        await until(lambda: ear.heard)
+        heard = await ear()
+        transport = heard.transport
+        say(heard, 1)
+        await until(lambda: heard.heard)
         transport.close()
-        await until(lambda: ear.lost)
+        await until(lambda: heard.lost)
         assert transport.get_protocol() is None
-        gone.extend(weakref.ref(each) for each in (ear, transport))
+        gone.extend(weakref.ref(each) for each in (heard, transport))
 
     gc.collect()
     gc.disable()
@@ -185,7 +126,7 @@ def test_what_was_closed_is_gone_without_the_garbage_collector(plugin):
 
 def test_closing_it_while_it_is_made_raises_nothing(plugin):
     loop = asyncio.new_event_loop()
-    made = loop.create_datagram_endpoint(Ear, local_addr=("localhost", 0))
+    made = loop.create_datagram_endpoint(Recorder, local_addr=("localhost", 0))
     contextvars.copy_context().run(made.send, None)
     made.close()
     loop.run_until_complete(asyncio.sleep(0.05))
@@ -196,10 +137,9 @@ def test_a_port_that_workers_share_is_neither_probed_nor_rebound():
     tribler_udp_fix.install()
 
     async def main():
-        first, second = Ear(), Ear()
-        one = await endpoint(first, reuse_port=True)
-        port = one.get_extra_info("sockname")[1]
-        other = await endpoint(second, local_addr=("127.0.0.1", port), reuse_port=True)
+        first = await ear(reuse_port=True)
+        second = await ear(local_addr=first.address, reuse_port=True)
+        one, other = first.transport, second.transport
         async with Watchdog([one, other], Settings(probe_after=0.1, tick=0.05)) as watchdog:
             await asyncio.sleep(1.5)
             for status in watchdog.status().endpoints:
@@ -219,7 +159,7 @@ def test_what_a_program_set_on_its_socket_is_set_on_the_next():
     tribler_udp_fix.install()
 
     async def main():
-        transport = await endpoint(Ear())
+        transport = (await ear()).transport
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, 25, b"lo\0")  # SO_BINDTODEVICE
         sock.setsockopt(socket.SOL_SOCKET, 36, 7)  # SO_MARK
@@ -243,8 +183,8 @@ def test_what_is_left_open_on_a_loop_that_ended_lets_go_of_its_port():
     ports: list[int] = []
 
     async def main():
-        transport = await endpoint(Ear(), local_addr=("127.0.0.1", ports[0] if ports else 0))
-        ports.append(transport.get_extra_info("sockname")[1])
+        heard = await ear(local_addr=("127.0.0.1", ports[0] if ports else 0))
+        ports.append(heard.address[1])
         await asyncio.sleep(0.1)
 
     try:

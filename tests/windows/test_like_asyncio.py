@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import contextvars
+import socket
 from typing import Any
 
 import pytest
-from udp import only_on, plain_socket
+from like_asyncio import NAME, each_is_called_in_its_own_context, ear, ear_of, say
+from udp import only_on, plain_socket, until
 
 import tribler_udp_fix
 from tribler_udp_fix import Settings, Watchdog
@@ -16,86 +17,28 @@ from tribler_udp_fix.testing import lost_completion
 
 pytestmark = only_on("3.8", "3.12", "3.13", "3.14", "3.15")
 
-NAME: contextvars.ContextVar[str] = contextvars.ContextVar("NAME", default="nobody")
-
-
-class Ear(asyncio.DatagramProtocol):
-    def __init__(self, on_datagram: Any = lambda _: None) -> None:
-        self.heard: list[bytes] = []
-        self.errors: list[Exception] = []
-        self.transport: Any = None
-        self._on_datagram = on_datagram
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        self.heard.append(data)
-        self._on_datagram(self)
-
-    def error_received(self, exc: Exception) -> None:
-        self.errors.append(exc)
-
-
-async def endpoint(ear: Ear) -> Any:
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(lambda: ear, local_addr=("127.0.0.1", 0))
-    return transport
-
-
-def say(transport: Any, times: int) -> None:
-    with plain_socket() as peer:
-        for number in range(times):
-            peer.sendto(b"%d" % number, transport.get_extra_info("sockname"))
-
-
-async def until(true: Any) -> None:
-    while not true():
-        await asyncio.sleep(0.02)
-
 
 def test_each_protocol_is_called_in_the_context_that_its_endpoint_was_made_in(run_each):
-    seen: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-
-    async def one(name: str) -> Any:
-        NAME.set(name)
-        return await endpoint(Ear(lambda _: seen[name].update([NAME.get()])))
-
-    async def main():
-        both = [await asyncio.ensure_future(one(name)) for name in ("A", "B")]
-        for times in (1, 200, 1, 200):  # more than is read in one turn
-            for transport in both:
-                say(transport, times)
-            await asyncio.sleep(0.1)
-        for transport in both:
-            transport.close()
-        await asyncio.sleep(0.05)
-
-    run_each(main)
-    assert set(seen["A"]) == {"A"}
-    assert set(seen["B"]) == {"B"}
+    each_is_called_in_its_own_context(run_each)
 
 
 def test_so_it_is_after_it_was_adopted_re_armed_and_rebound(run_each):
-    seen: list[str] = []
-
-    async def made() -> Any:
-        NAME.set("its own")
-        return await endpoint(Ear(lambda _: seen.append(NAME.get())))
+    seen: collections.Counter[str] = collections.Counter()
 
     async def main():
-        transport = await asyncio.ensure_future(made())
+        heard = await ear_of("its own", seen)
+        transport = heard.transport
         NAME.set("the watchdog's")
         settings = Settings(probe_after=0.2, probe_timeout=0.2, tick=0.05)
         async with Watchdog(transport, settings) as watchdog:
-            say(transport, 3)
-            await until(lambda: len(seen) == 3)
+            say(heard, 3)
+            await until(lambda: sum(seen.values()) == 3)
             with lost_completion(transport):
                 await until(lambda: watchdog.status().endpoints[0].rearms)
             if run_each.kind == "repaired":
                 await watchdog.rebind()
-            say(transport, 200)
-            await until(lambda: len(seen) > 100)
+            say(heard, 200)
+            await until(lambda: sum(seen.values()) > 100)
         transport.close()
         await asyncio.sleep(0.05)
 
@@ -105,16 +48,16 @@ def test_so_it_is_after_it_was_adopted_re_armed_and_rebound(run_each):
 
 def test_one_that_has_received_since_install_is_adopted_and_hears(run_each):
     async def main():
-        ear = Ear()
-        transport = await endpoint(ear)
+        heard = await ear()
+        transport = heard.transport
         tribler_udp_fix.install()
         try:
-            say(transport, 3)
-            await until(lambda: len(ear.heard) == 3)
+            say(heard, 3)
+            await until(lambda: len(heard.heard) == 3)
             async with Watchdog(transport, Settings(probe_after=0.1)):
                 await asyncio.sleep(0.3)
-                say(transport, 3)
-                await until(lambda: len(ear.heard) == 6)
+                say(heard, 3)
+                await until(lambda: len(heard.heard) == 6)
         finally:
             transport.close()
             await asyncio.sleep(0.05)
@@ -127,16 +70,16 @@ def test_one_that_has_received_since_install_is_adopted_and_hears(run_each):
 def test_nothing_is_heard_while_it_is_paused(repaired):
     # asyncio's own transports of datagrams can be paused since 3.12.
     async def main():
-        ear = Ear(lambda ear: len(ear.heard) == 3 and ear.transport.pause_reading())
-        transport = await endpoint(ear)
+        heard = await ear(lambda it: len(it.heard) == 3 and it.transport.pause_reading())
+        transport = heard.transport
         async with Watchdog(transport, Settings(probe_after=0.1, tick=0.05)) as watchdog:
-            say(transport, 100)
+            say(heard, 100)
             await asyncio.sleep(1)
-            assert len(ear.heard) == 3
+            assert len(heard.heard) == 3
             (status,) = watchdog.status().endpoints
             assert (status.rearms, status.rebinds, status.probes["missed"]) == (0, 0, 0)
             transport.resume_reading()
-            await until(lambda: len(ear.heard) == 100)
+            await until(lambda: len(heard.heard) == 100)
         transport.close()
         await asyncio.sleep(0.05)
 
@@ -149,11 +92,11 @@ def test_nothing_is_heard_while_it_is_paused(repaired):
 
 def test_a_memoryview_in_pieces_is_sent_as_bytes(repaired, run):
     async def main():
-        ear = Ear()
-        transport = await endpoint(ear)
+        heard = await ear()
+        transport = heard.transport
         transport.sendto(memoryview(b"hxexaxrxdx")[::2], transport.get_extra_info("sockname"))
-        await until(lambda: ear.heard or ear.errors)
-        assert (ear.heard, ear.errors) == ([b"heard"], [])
+        await until(lambda: heard.heard or heard.errors)
+        assert (heard.heard, heard.errors) == ([b"heard"], [])
         transport.close()
         await asyncio.sleep(0.05)
 
@@ -162,10 +105,8 @@ def test_a_memoryview_in_pieces_is_sent_as_bytes(repaired, run):
 
 def test_what_a_wait_failed_of_is_not_the_next_sockets(repaired, run):
     async def main():
-        import socket
-
-        ear = Ear()
-        transport = await endpoint(ear)
+        heard = await ear()
+        transport = heard.transport
         await asyncio.sleep(0.1)
         address = transport.get_extra_info("sockname")
         transport._read_fut.set_exception(OSError(0, "the handle is no more", None, 6))
@@ -174,8 +115,8 @@ def test_what_a_wait_failed_of_is_not_the_next_sockets(repaired, run):
         sock.setblocking(False)
         sock.bind(address)
         transport.resume(sock)
-        say(transport, 1)
-        await until(lambda: ear.heard)
+        say(heard, 1)
+        await until(lambda: heard.heard)
         assert not transport.is_closing()
         transport.close()
         await asyncio.sleep(0.05)

@@ -79,11 +79,8 @@ class Receiving(Reporting):
         # past the budget, and of all of them. It is asked for rarely: that is a system call.
         run, worked = 0.0, 0.0
         for _ in range(DATAGRAMS if self._fast else 1):
-            if self._closing or self._sock is not sock or perf_counter() >= until:
+            if self._closing or self._paused or self._sock is not sock or perf_counter() >= until:
                 break
-            if self._paused:
-                self._turns.leave(self)
-                return
             try:
                 if self._failed is not None:
                     self._raise_failed()
