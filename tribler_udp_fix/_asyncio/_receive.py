@@ -11,6 +11,7 @@ from typing import Any
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
+from tribler_udp_fix._asyncio import _turns
 from tribler_udp_fix._asyncio._budget import LONGEST, ErrorBudget
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._asyncio._errors import (
@@ -21,7 +22,6 @@ from tribler_udp_fix._asyncio._errors import (
     number_of,
 )
 from tribler_udp_fix._asyncio._operations import RECEIVES, peek
-from tribler_udp_fix._asyncio._turns import SHARE
 
 # Each receive is a future of its own, the errors a second are the socket's.
 _budgets: weakref.WeakKeyDictionary[socket.socket, ErrorBudget] = weakref.WeakKeyDictionary()
@@ -96,14 +96,15 @@ class ReceiveFuture(asyncio.Future):  # type: ignore[type-arg]
                 self._budget.end()
                 if self._wait():
                     return
-                if perf_counter() - started > SHARE:  # to wait fails, again and again, at once
+                if perf_counter() - started > _turns.SHARE:
+                    # To wait fails, again and again, at once.
                     self.get_loop().call_later(LONGEST, self._waited)
                     return
             except OSError as exc:
                 spent = self._failed(exc)
                 now, before, counted = perf_counter(), counted, thread_time() if spent else 0.0
                 delay = self._budget.pause(counted - before, now) if spent and before else 0.0
-                if delay or now - started > SHARE:
+                if delay or now - started > _turns.SHARE:
                     self.get_loop().call_later(delay, self._waited)
                     return
 

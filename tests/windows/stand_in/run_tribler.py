@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any, Callable
@@ -134,6 +135,7 @@ async def found() -> list[Any]:
                 {"watchdogs": len(one["health"]["watchdogs"])},
             )
             for one in triblers.running()
+            if one["pid"] == os.getpid()  # others of this user may run beside it
         ]
 
     return await asyncio.get_running_loop().run_in_executor(None, look)
