@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import subprocess
 import sys
 import threading
 from types import SimpleNamespace
@@ -267,6 +269,36 @@ def test_a_port_that_has_just_failed_does_not_fail_twice(run):
                 await watchdog.rebind()
                 await until(lambda: endpoint.get_address()[1] != port)
             assert loop.time() - began > 0.5  # it is tried anew before, about every 2 s
+        endpoint.close()
+
+    run(main)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets two sockets have one port so")
+def test_a_child_that_holds_the_socket_keeps_its_port_from_no_rebind(run):
+    async def main():
+        endpoint = await opened()
+        host, port = endpoint.get_address()
+        before = endpoint._transport.get_extra_info("socket")
+        # As one that was forked does, for instance by multiprocessing: it reads nothing.
+        child = subprocess.Popen(["sleep", "600"], pass_fds=[before.fileno()])
+        try:
+            async with Watchdog(endpoint, Settings(tick=0.05)) as watchdog:
+                await watchdog.rebind()
+                assert endpoint.get_address() == (host, port)
+                healthy = until(lambda: watchdog.status().endpoints[0].state == "healthy")
+                await asyncio.wait_for(healthy, 5)
+                seen = endpoint.bytes_down
+                await say(endpoint, 3)
+                assert endpoint.bytes_down >= seen + 3 * 40
+            # And nobody else may have the port.
+            with socket.socket(type=socket.SOCK_DGRAM) as other:
+                other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                with pytest.raises(OSError, match="in use"):
+                    other.bind((host, port))
+        finally:
+            child.kill()
+            child.wait()
         endpoint.close()
 
     run(main)

@@ -93,8 +93,10 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = __import__(f"{__name__}.{_HOMES[name]}", fromlist=[name])
-    value: object = getattr(home, name)
+    # Another thread may be importing a part of it.
+    from tribler_udp_fix._imports._whole import import_whole
+
+    value: object = getattr(import_whole(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

@@ -44,6 +44,8 @@ STATEMENTS = (
     "import wrapt.patches",
     "import tribler_udp_fix; tribler_udp_fix.install()",
     "import tribler_udp_fix; tribler_udp_fix.status()",
+    "from tribler_udp_fix import PeerMonitor, Watchdog",
+    "from tribler_udp_fix import RequestSockets, Watchdog, request",
 )
 # A program that imports these two at once fails without the hook as well: each thread holds the
 # lock of the module that the other one needs.

@@ -21,7 +21,7 @@ from tribler_udp_fix._asyncio._receiving import Receiving
 from tribler_udp_fix._asyncio._sending import NOTHING, Sending
 from tribler_udp_fix._asyncio._socket_view import NOTHING as NO_OPTIONS
 from tribler_udp_fix._asyncio._socket_view import SocketView
-from tribler_udp_fix._asyncio._sockets import SocketOption
+from tribler_udp_fix._asyncio._sockets import SocketOption, give_up
 from tribler_udp_fix._asyncio._turns import turns_of
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class DatagramTransport(Receiving, Sending):
         while len(self._buffer) > limit:
             self._lose_oldest(gap, "queued before rebinding, and too many")
         if sock is not None:
-            sock.close()
+            give_up(sock)
 
     def set_options(self, sock: socket.socket) -> None:
         """Set on *sock*, which is to be its next one, what its program has set on the others."""

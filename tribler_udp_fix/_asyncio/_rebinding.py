@@ -23,7 +23,7 @@ from tribler_udp_fix._asyncio._one_at_a_time import one_at_a_time
 from tribler_udp_fix._asyncio._ports import PortChange
 from tribler_udp_fix._asyncio._rebound import EndpointGone, Rebound
 from tribler_udp_fix._asyncio._receiving import LARGEST_DATAGRAM
-from tribler_udp_fix._asyncio._sockets import SocketOption, open_options
+from tribler_udp_fix._asyncio._sockets import SocketOption, bind_next, open_options
 
 DRAINED = 1000  # datagrams, at most, that are taken from the old socket before it is closed
 COUNTED = 10_000  # more of them are not even counted: somebody floods it
@@ -131,7 +131,7 @@ class Rebinder:
     async def _bind(self, sock: socket.socket, address: Any) -> None:
         for tries_left in reversed(range(BIND_TRIES)):
             try:
-                sock.bind(address)  # with the scope of an IPv6 one
+                bind_next(sock, address)
                 return
             except OSError as exc:
                 if not tries_left:

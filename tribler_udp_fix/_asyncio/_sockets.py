@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import socket
 import sys
@@ -67,6 +69,37 @@ def new_socket(
         sock.close()
         raise
     return sock
+
+
+def give_up(sock: socket.socket) -> None:
+    """Close *sock*, whose port another one of ours is to have, by ``bind_next()``."""
+    if _CHILDREN_SHARE:
+        with contextlib.suppress(OSError):  # a dead handle
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.close()
+
+
+def bind_next(sock: socket.socket, address: Any) -> None:
+    """Bind *sock* where one of ours was that ``give_up()`` has closed; raises OSError.
+
+    A child that was forked since keeps that one open, and reads nothing from it: it is in nobody's
+    way then. Who has the port otherwise keeps it.
+    """
+    try:
+        sock.bind(address)  # with the scope of an IPv6 one
+    except OSError as exc:
+        if not _CHILDREN_SHARE or exc.errno != errno.EADDRINUSE:
+            raise
+        usual = sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(address)
+        finally:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, usual)
+
+
+# On Linux two UDP sockets that both say so may have one port, and the newer one hears: socket(7).
+_CHILDREN_SHARE = sys.platform.startswith("linux")
 
 
 def shares_port(sock: Any) -> bool:
