@@ -2,72 +2,89 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Protocol
+from typing import Any, Callable
 
 from tribler_udp_fix._asyncio._rebound import Rebound
 from tribler_udp_fix._asyncio._reporting import Failing
 from tribler_udp_fix._watchdog._probe import Prober, ProbeSender
 
 
-class Leaf(Protocol):
-    """One endpoint with a socket of its own."""
+class Leaf:
+    """One endpoint with a socket of its own.
+
+    What has an answer here is answered so by an endpoint of which no more can be seen.
+    """
 
     endpoint: Any
     """What its owner knows it as: an endpoint of IPv8's, or a transport."""
 
-    ends: bool
+    ends = False
     """Whether one that its owner has closed will never be opened again."""
 
-    has_peers: bool
+    has_peers = True
     """Whether somebody is sure to send to it before long, as to an endpoint of IPv8's."""
 
     @property
     def is_connected(self) -> bool:
         """Whether it hears one peer alone, so that no probe reaches it."""
+        return False
 
     @property
     def kind(self) -> str:
         """What it is, in a word: the class of the endpoint, or of the transport's protocol."""
+        return type(self.endpoint).__name__
 
     @property
     def rebinds(self) -> bool:
         """Whether ``rebind()`` is to be called at all."""
+        return not self.why_not()
 
     def why_not(self) -> str:
         """Why it is not given another socket, or ""."""
+        raise NotImplementedError
 
     def is_open(self) -> bool:
         """Whether its owner has it open."""
+        raise NotImplementedError
 
     def is_bound(self) -> bool:
         """Whether it has a socket that nobody has given up, be it deaf."""
+        raise NotImplementedError
 
     def has_socket(self) -> bool:
         """The same of one that is open, as far as is known: asked by any thread."""
+        return self.is_bound() and self.is_open()
 
     def address(self, asking: bool = True) -> Any:
         """The address that it is bound to, or shall be; raises OSError on a dead handle.
 
         Without *asking* the system again, which is a system call, where its socket is the same.
         """
+        raise NotImplementedError
 
     def configured(self) -> Any:
         """The host and the port that its owner asked for, as far as that is known; or None."""
+        return None
 
     def heard(self) -> int:
         """A number that grows with what has reached its callback, and with nothing else."""
+        raise NotImplementedError
 
     def heard_bytes(self) -> int:
-        """The bytes that have reached its callback."""
+        """The bytes that have reached its callback; asked by any thread."""
+        raise NotImplementedError
 
     def socket(self) -> Any:
         """Its socket: another object for each, but not another ``id()``."""
+        raise NotImplementedError
 
     def reading(self) -> bool:
         """False where it can be seen that nothing reads: the reader has died."""
+        return True
 
     def errors(self) -> dict[int, int]:
-        """How many errors of each number it was told of; see ``errors_of()``."""
+        """How many errors of each number it was told of; asked by any thread."""
+        return {}
 
     def obstacle(self, *, counts: bool = True) -> str:
         """Why it cannot be bound where it is, in words; "" where it can.
@@ -75,31 +92,39 @@ class Leaf(Protocol):
         Of one that has its socket only the address is tried, for its port is its own. It *counts*
         as a failure to bind the port, but where that is what has just failed.
         """
+        raise NotImplementedError
 
     @property
     def interface(self) -> str:
         """The interface, by its name, whose addresses it follows; "" for none."""
+        raise NotImplementedError
 
     def is_elsewhere(self) -> bool:
         """Whether its socket is not where its interface is now: it has another address."""
+        raise NotImplementedError
 
     def failing(self) -> Failing | None:
         """Since when every send has failed, how many did, and why; None where one left.
 
         Only of what no peer can be to blame for: the network, the firewall, the system.
         """
+        return None
 
     def is_fine(self, sock: Any) -> bool:
         """Whether it is open, *sock* is its socket, and it reads; asked twice a second."""
+        raise NotImplementedError
 
     def is_undisturbed(self) -> bool:
         """Whether nothing at all has happened since it was fine, as far as that costs nothing."""
+        return False
 
     def is_gone(self) -> bool:
-        """Whether its socket was closed under its owner."""
+        """Whether its socket was closed under its owner, and it has not said so."""
+        return False
 
     def rearm(self) -> bool:
         """Make it read again in place; whether there was anything to do."""
+        return False
 
     async def rebind(self) -> Rebound:
         """Give it another socket, bound where the old one was.
@@ -107,9 +132,11 @@ class Leaf(Protocol):
         Raises OSError when that cannot be bound: it then goes on without a socket, its sends
         queueing, until a later call succeeds. Raises EndpointGone when its owner closes it.
         """
+        raise NotImplementedError
 
     def prober(self, sender: ProbeSender, answered: Callable[[], None]) -> Prober:
         """What makes its probes, and calls *answered* when one of them was heard."""
+        raise NotImplementedError
 
     def hears_again(self) -> None:
         """It hears, or sends, as it could not for a while: its peers may have gone meanwhile."""
@@ -129,3 +156,4 @@ class Leaf(Protocol):
     @property
     def lost(self) -> int:
         """Datagrams lost so far for want of a socket."""
+        raise NotImplementedError

@@ -25,17 +25,14 @@ from tribler_udp_fix._ipv8._rust_gap import RustGap
 from tribler_udp_fix._ipv8._rust_reopen import Reopener, can_be_reopened
 from tribler_udp_fix._ipv8._rust_state import no_panic
 from tribler_udp_fix._settings import Settings
+from tribler_udp_fix._watchdog._leaf import Leaf
 from tribler_udp_fix._watchdog._probe import ListeningProber, Prober, ProbeSender
 
 logger = logging.getLogger("tribler_udp_fix")
 
 
-class RustLeaf:
-    """One endpoint with a socket of Rust's."""
-
-    ends = False
-    has_peers = True
-    is_connected = False
+class RustLeaf(Leaf):
+    """One endpoint with a socket of Rust's, which keeps its errors to itself."""
 
     def __init__(self, endpoint: Any, settings: Settings) -> None:
         self.endpoint = endpoint
@@ -69,10 +66,6 @@ class RustLeaf:
         """Whether it has a Rust object that nobody has closed, and that can reach somebody."""
         has_one = not isinstance(self.endpoint.rust_ep, RustGap) and self._rust_is_open()
         return has_one and not self._is_parked()
-
-    def has_socket(self) -> bool:
-        """The same of one that is open."""
-        return self.is_bound() and self.is_open()
 
     def address(self, asking: bool = True) -> Any:  # noqa: ARG002 - its socket is not to be seen
         """The address that it is bound to, a pair; raises OSError where there is none."""
@@ -119,11 +112,6 @@ class RustLeaf:
             return self._may_be_rebound
         return not self.is_bound() or self.is_elsewhere()
 
-    @property
-    def kind(self) -> str:
-        """Its class."""
-        return type(self.endpoint).__name__
-
     def why_not(self) -> str:
         """Why it is not reopened, or ""."""
         return "" if self.rebinds else "rebind_rust is off"
@@ -143,9 +131,6 @@ class RustLeaf:
             return ""
         return in_words(exc, address)
 
-    def configured(self) -> None:
-        """None: Rust keeps to itself what was asked for."""
-
     def heard(self) -> int:
         """The bytes that have reached its callback but for probes; those of tunnels stay in Rust.
 
@@ -162,21 +147,6 @@ class RustLeaf:
         """What holds its socket."""
         return self.endpoint.rust_ep
 
-    def reading(self) -> bool:
-        """True: of the read itself nothing can be seen."""
-        return True
-
-    def errors(self) -> dict[int, int]:
-        """None: Rust keeps them to itself."""
-        return {}
-
-    def failing(self) -> None:
-        """None: Rust keeps to itself what became of a send."""
-
-    def is_undisturbed(self) -> bool:
-        """Never: nothing shows it."""
-        return False
-
     def is_fine(self, sock: Any) -> bool:
         """Whether it is open, and *sock* is its socket; asked twice a second."""
         return self.endpoint.rust_ep is sock and self._rust_is_open()
@@ -189,10 +159,6 @@ class RustLeaf:
         """What makes its probes, and routes them."""
         self._prober = ListeningProber(self.endpoint, sender, answered)
         return self._prober
-
-    def rearm(self) -> bool:
-        """False: there is nothing that could be armed again from outside."""
-        return False
 
     async def rebind(self) -> Rebound:
         """Reopen it where it belongs, and restore what it was told; see ``Reopener.reopen()``."""
@@ -222,9 +188,6 @@ class RustLeaf:
         """Have its communities look anew that tell their peers of this address."""
         if believes_in(self.endpoint, host):
             self.has_moved()
-
-    def attach(self, lost: Callable[[], None]) -> None:
-        """Nothing: its socket is Rust's, which tells nobody."""
 
     def detach(self) -> None:
         """Leave no trace. Nobody will rebind it any more: without a socket it is closed."""

@@ -17,6 +17,7 @@ from tribler_udp_fix._asyncio._rebound import EndpointGone, Rebound
 from tribler_udp_fix._asyncio._reporting import Failing
 from tribler_udp_fix._asyncio._sockets import SocketOption, new_socket, shares_port
 from tribler_udp_fix._settings import Settings
+from tribler_udp_fix._watchdog._leaf import Leaf
 from tribler_udp_fix._watchdog._probe import Prober, ProbeSender, RearmingProber, TransportProber
 
 
@@ -45,7 +46,7 @@ SHARED = "others may have its port as well, and get what is sent there"
 UNBOUND: dict[int, str] = {sockets.AF_INET: "0.0.0.0", sockets.AF_INET6: "::"}
 
 
-class TransportLeaf:
+class TransportLeaf(Leaf):
     """One transport of ours.
 
     *make_socket*, if given, returns the next socket, unbound: for a transport whose socket the
@@ -85,11 +86,6 @@ class TransportLeaf:
     def is_connected(self) -> bool:
         """Whether it hears one peer alone, so that no probe reaches it."""
         return bool((self._known or NOTHING)._connected)
-
-    @property
-    def rebinds(self) -> bool:
-        """Whether its socket may be replaced."""
-        return not self.why_not()
 
     def why_not(self) -> str:
         """Why it is not given another socket, or ""."""
@@ -165,10 +161,6 @@ class TransportLeaf:
             and not kept_to.keeps(transport._sock)
         )
 
-    def configured(self) -> Any:
-        """The host and the port that its program asked for; asyncio keeps no trace of them."""
-        return None
-
     def heard(self) -> int:
         """How many datagrams its protocol was handed."""
         return self._transport().heard
@@ -211,10 +203,6 @@ class TransportLeaf:
             and known.failing is None
         )
 
-    def is_gone(self) -> bool:
-        """Whether its socket was closed under its owner."""
-        return False  # it says so itself
-
     def rearm(self) -> bool:
         """Make it read again in place; whether there was anything to do."""
         transport = self._transport()
@@ -243,15 +231,6 @@ class TransportLeaf:
         if self._shares_port():
             return RearmingProber(self.rearm, SHARED)
         return TransportProber(self._transport, sender, answered)
-
-    def hears_again(self) -> None:
-        """Nothing: its program's own business."""
-
-    def has_moved(self) -> None:
-        """Nothing: its program's own business."""
-
-    def address_has_gone(self, host: str) -> None:
-        """Nothing: its program's own business."""
 
     def attach(self, lost: Callable[[], None]) -> None:
         """Have a socket that dies given up at once, its sends waiting, and *lost* called."""
