@@ -30,7 +30,8 @@ def _lost(transport: Any) -> Iterator[None]:
 @contextlib.contextmanager
 def _deaf(transport: Any) -> Iterator[None]:
     """Whichever reader is registered gets nothing out of the socket."""
-    _registered(transport)
+    if not getattr(transport, "reading", False):  # one of ours may be about to register it
+        _registered(transport)
 
     def discard(receive: Call) -> Any:
         with contextlib.suppress(OSError):
