@@ -176,6 +176,16 @@ def test_a_peer_in_use_is_asked_at_15_s_again_after_1_2_and_4_and_then_introduce
     assert {action for _, action in sent[5:]} == {Action.PING}
 
 
+def test_who_never_answered_a_ping_is_introduced_again_and_again_also_once_it_has_gone():
+    subject = PeerPolicy(lambda: 0.5, 0.0)
+    actions = [action for _, action in silent(subject, 0.0)]
+    assert actions == [Action.PING, *[Action.INTRODUCE] * 4]
+    for _ in range(10):
+        assert subject.feed(Input.TIME, subject.deadline) is Action.INTRODUCE
+    subject.feed(Input.PROOF, subject.deadline)
+    assert subject.state is PeerState.ALIVE
+
+
 def test_who_never_answered_is_judged_by_its_traffic_alone():
     subject = PeerPolicy(lambda: 0.5, 0.0)
     list(silent(subject, 0.0))

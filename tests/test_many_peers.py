@@ -154,8 +154,14 @@ def test_peers_that_are_known_are_not_asked_for_their_keys_again() -> None:
     assert Keyed.asked == 0
     left, newcomer = peers.pop(), Keyed(b"new")
     peers.add(newcomer)
-    peers.add(Keyed(next(iter(peers - {newcomer}))._key))  # another object of a key
-    assert list(observer.changes()) == [(False, left), (True, newcomer)]
+    replaced = next(iter(peers - {newcomer}))
+    peers.remove(replaced)
+    another = Keyed(replaced._key)  # it may be elsewhere: it left, and came
+    peers.add(another)
+    found = list(observer.changes())
+    assert {peer for added, peer in found if not added} == {left, replaced}
+    assert {peer for added, peer in found if added} == {newcomer, another}
+    assert [added for added, _ in found] == [False, False, True, True]
     assert Keyed.asked < 10
 
 

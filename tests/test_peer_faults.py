@@ -13,13 +13,17 @@ import pytest
 from peer_expected import SCENARIOS, check
 
 import tribler_udp_fix
+from tribler_udp_fix import Settings, Watchdog
 from tribler_udp_fix._ipv8._error_counts import count_error
+from tribler_udp_fix._peers import _churn
+from tribler_udp_fix._watchdog._proof import Proof, proof_of
 
 if sys.platform == "win32":
     pytest.skip("tests/windows/test_peer_faults.py is for Windows", allow_module_level=True)
 pytest.importorskip("ipv8", reason="pyipv8 does not support this Python")
 
 from ipv8.keyvault.crypto import default_eccrypto
+from ipv8.messaging.interfaces.udp.endpoint import UDPEndpoint
 from ipv8.peer import Peer
 from ipv8.peerdiscovery.churn import RandomChurn
 from ipv8.peerdiscovery.community import DiscoveryCommunity, PingRequestCache
@@ -71,11 +75,12 @@ class Endpoint:
 class Overlay:
     """What a churn needs of a community: its network, and a ping that is written down."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *hosts: str) -> None:
         self.network = Network()
         self.pinged: list[Peer] = []
-        for port in range(1, count + 1):
-            peer = Peer(default_eccrypto.generate_key("curve25519").pub(), ("127.0.0.1", port))
+        places = [(host, port) for host in hosts or ("127.0.0.1",) for port in range(1, count + 1)]
+        for place in places:
+            peer = Peer(default_eccrypto.generate_key("curve25519").pub(), place)
             peer.last_response = time.time()
             peer.pings.extend([0.1] * 5)
             self.network.add_verified_peer(peer)
@@ -145,6 +150,55 @@ def test_a_clock_that_is_set_back_is_no_evidence_and_slow_steps_are_no_doubt(rep
         clock[0] += 600.0
         churn.take_step()
     assert len(overlay.network.verified_peers) == 0
+
+
+@pytest.fixture
+def no_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    """IPv4 hears, and there is no IPv6 to be bound."""
+    proofs = {False: Proof(True, 0.0), True: Proof(False, 1000.0)}
+    monkeypatch.setattr(_churn, "proof_of", lambda _endpoint, ipv6: proofs[ipv6])
+
+
+def families(overlay: Overlay) -> set[str]:
+    return {peer.address[0] for peer in overlay.network.verified_peers}
+
+
+def test_without_ipv6_the_peers_that_leave_ipv4_are_dropped_as_ever(repaired, clock, no_ipv6):
+    overlay = Overlay(8)
+    churn = RandomChurn(overlay)
+    step(churn, clock, 60)
+    assert overlay.network.verified_peers == set()
+    assert len(overlay.pinged) <= 8 * 5
+
+
+def test_whoever_was_known_over_ipv6_is_kept_for_a_gap_and_no_longer(repaired, clock, no_ipv6):
+    overlay = Overlay(30, "127.0.0.1", "2001:db8::1")
+    churn = RandomChurn(overlay)
+    step(churn, clock, 120)
+    assert families(overlay) == {"2001:db8::1"}
+    step(churn, clock, 400)
+    assert len(overlay.network.verified_peers) == 30
+    step(churn, clock, 200)
+    assert overlay.network.verified_peers == set()
+
+
+def test_where_no_probe_can_be_sent_nothing_is_proved_for_or_against(repaired: None) -> None:
+    def refused(*_: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")  # as of a firewall
+
+    async def main() -> None:
+        endpoint = UDPEndpoint(0, "127.0.0.1")
+        assert await endpoint.open()
+        settings = Settings(probe_after=0.2, probe_timeout=0.1, tick=0.05)
+        async with Watchdog(endpoint, settings) as watchdog:
+            assert proof_of(endpoint, ipv6=False) == Proof(True, pytest.approx(0, abs=1))
+            watchdog._around.sender.send = refused  # type: ignore[method-assign]
+            while watchdog.status().endpoints[0].state != "unknown":
+                await asyncio.sleep(0.02)
+            assert proof_of(endpoint, ipv6=False) is None
+        endpoint.close()
+
+    asyncio.run(main())
 
 
 def test_pings_that_nobody_answers_are_counted_and_those_that_earn_an_error(

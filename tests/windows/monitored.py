@@ -35,14 +35,16 @@ class Endpoint(UDPEndpoint):  # type: ignore[misc]
 
 
 class Node:
-    """A discovery community on a socket of its own."""
+    """A community, by default that of IPv8's discovery, on a socket of its own."""
+
+    kind: ClassVar[Any] = DiscoveryCommunity
 
     async def open(self, port: int = 0) -> Node:
         self.endpoint, self.network = Endpoint(port, HOST), Network()
         await self.endpoint.open()
         self.address = (HOST, self.endpoint.get_address()[1])
         me = Peer(default_eccrypto.generate_key("curve25519"), self.address)
-        self.community = DiscoveryCommunity(
+        self.community = self.kind(
             CommunitySettings(my_peer=me, endpoint=self.endpoint, network=self.network)
         )
         self.overlays = [self.community]

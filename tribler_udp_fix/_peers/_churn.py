@@ -16,6 +16,7 @@ from tribler_udp_fix._peers import _refusals
 from tribler_udp_fix._watchdog._proof import Proof, proof_of
 
 USUAL = 3.0  # so many times the interval before it, and a step is late
+LASTING = 600.0  # seconds of doubt about one family alone after which it is no gap any more
 
 
 class Doubt:
@@ -23,6 +24,7 @@ class Doubt:
 
     def __init__(self) -> None:
         self._until = {False: 0.0, True: 0.0}  # by whether it is about IPv6
+        self._since: dict[bool, float] = {}  # the same, of those that there are now
         self._last: float | None = None
         self._interval = float("inf")
 
@@ -30,23 +32,29 @@ class Doubt:
         """When the doubt about the endpoints of this family ended last; 0.0 for never."""
         return self._until[ipv6]
 
-    def look(self, now: float, limit: float, proofs: dict[bool, Proof | None]) -> bool:
-        """Take in how things are; whether a doubt has just begun or goes on.
+    def look(self, now: float, limit: float, proofs: dict[bool, Proof | None]) -> set[bool]:
+        """Take in how things are; returns the families in doubt: False is IPv4, True is IPv6.
 
         A step that comes *limit* seconds late, of a loop that was starved or a machine that slept,
         is a doubt as well: what was sent to it meanwhile is still to be read, or lost. So is a
-        clock that was set back.
+        clock that was set back. But where one family is in doubt for long, and the other is not,
+        this machine has it no more, as where a network has no IPv6: whoever was known there goes.
         """
         before, self._last = self._last, now
-        doubted = [ipv6 for ipv6, proof in proofs.items() if proof is not None and not proof.sure]
+        doubted = {ipv6 for ipv6, proof in proofs.items() if proof is not None and not proof.sure}
+        self._since = {ipv6: min(now, self._since.get(ipv6, now)) for ipv6 in doubted}
+        for ipv6, since in self._since.items():
+            other = proofs.get(not ipv6)
+            if now > since + LASTING and other is not None and other.sure:
+                doubted.discard(ipv6)
         if before is not None:
             interval, usual = now - before, self._interval
             self._interval = interval
             if interval < 0 or (interval > limit and interval > USUAL * usual):
-                doubted = list(proofs)
+                doubted = set(proofs)
         for ipv6 in doubted:
             self._until[ipv6] = now
-        return bool(doubted)
+        return doubted
 
 
 _doubts: weakref.WeakKeyDictionary[Any, Doubt] = weakref.WeakKeyDictionary()
@@ -73,12 +81,12 @@ def take_step(churn: Any) -> None:
         endpoint = getattr(churn.overlay, "endpoint", None)
         proofs = {ipv6: proof_of(endpoint, ipv6) for ipv6 in (False, True)}
         doubt = _doubts.setdefault(churn, Doubt())
-        if doubt.look(now, churn.ping_interval, proofs):
-            pinged.clear()  # a ping whose answer could not be heard is no evidence
-        for peer in _window(churn, doubt, now):
+        doubted = doubt.look(now, churn.ping_interval, proofs)
+        for address in [one for one in pinged if _is_of_ipv6(one) in doubted]:
+            del pinged[address]  # a ping whose answer could not be heard is no evidence
+        unsure = {ipv6 for ipv6 in doubted if not getattr(proofs[ipv6], "sure", True)}
+        for peer in _window(churn, doubt, unsure, now):
             proof = proofs[_is_ipv6(peer)]
-            if proof is not None and not proof.sure:
-                continue  # neither judged nor asked: the answer could not be heard
             address = peer.address
             if churn.should_drop(peer) and _has_ignored(pinged.get(address), proof, now):
                 network.remove_peer(peer)
@@ -92,12 +100,19 @@ def take_step(churn: Any) -> None:
                     churn.overlay.send_ping(peer)
 
 
-def _window(churn: Any, doubt: Doubt, now: float) -> list[Any]:
-    """The peers of one step: after a doubt those first that have not been asked since."""
-    peers = list(churn.overlay.network.verified_peers)
-    first: list[Any] = []
-    if now < max(map(doubt.until, (False, True))) + churn.drop_time:
-        first = [p for p in peers if p.address not in churn._pinged and churn.is_inactive(p)]
+def _window(churn: Any, doubt: Doubt, unsure: set[bool], now: float) -> list[Any]:
+    """The peers of one step: after a doubt those first that have not been asked since.
+
+    Of the families that are *unsure* there is none: the answer could not be heard.
+    """
+    peers = [p for p in churn.overlay.network.verified_peers if _is_ipv6(p) not in unsure]
+    first = [
+        peer
+        for peer in peers
+        if now < doubt.until(_is_ipv6(peer)) + churn.drop_time
+        and peer.address not in churn._pinged
+        and churn.is_inactive(peer)
+    ]
     window = random.sample(first, min(len(first), churn.sample_size))
     rest = [peer for peer in peers if not any(peer is one for one in window)]
     return window + random.sample(rest, min(len(rest), churn.sample_size - len(window)))
@@ -105,7 +120,8 @@ def _window(churn: Any, doubt: Doubt, now: float) -> list[Any]:
 
 def _has_ignored(pinged: float | None, proof: Proof | None, now: float) -> bool:
     """Whether a peer was asked, and this node has heard something, be it a probe, since then."""
-    return pinged is not None and (proof is None or proof.heard_ago <= now - pinged)
+    heard = proof is None or not proof.sure or proof.heard_ago <= now - (pinged or now)
+    return pinged is not None and heard
 
 
 def _last_heard(peer: Any) -> float:
@@ -114,4 +130,8 @@ def _last_heard(peer: Any) -> float:
 
 
 def _is_ipv6(peer: Any) -> bool:
-    return ":" in str(peer.address[0])
+    return _is_of_ipv6(peer.address)
+
+
+def _is_of_ipv6(address: Any) -> bool:
+    return ":" in str(address[0])

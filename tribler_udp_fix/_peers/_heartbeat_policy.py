@@ -10,7 +10,8 @@ times. So:
   network that loses every fifth datagram a ping and its answer are lost in 36 cases of 100: five
   questions would take a living peer for gone in 6 cases of 1,000, twenty do in 1 of 10⁹;
 - a full peer answers pings, but no introduction request; a peer without IPv8's discovery answers
-  no ping. So who has never answered one is judged by its traffic alone, as slowly as by IPv8;
+  no ping. So who has never answered one is sent introduction requests in their place, and judged
+  by its traffic, as slowly as by IPv8;
 - a peer is asked, and not judged, on an ICMP error, which anybody can forge; and neither while
   this node cannot be sure of its own ears: then silence begins anew when it can.
 
@@ -73,6 +74,7 @@ class When(enum.Enum):
     NEVER_ANSWERED = "it never answered a ping"
     POSTPONES = "traffic has not cut the questions short three times"
     NOT_ASKED = "not asked yet"
+    NO_PINGER = "it never answered a ping, and questions are left"
     PINGS_MISSED = "the first pings are used up"
     LEFT = "questions are left"
     SILENT = "silent for long enough"
@@ -106,11 +108,14 @@ TABLE: tuple[Row, ...] = (
     # Silence.
     Row((_S.ALIVE,), _TIME, _W.ALWAYS, _S.QUIET, _A.PING),
     Row((_S.QUIET,), _TIME, _W.NOT_ASKED, _S.QUIET, _A.PING),
+    Row(_ASKING, _TIME, _W.NO_PINGER, _S.SUSPECT, _A.INTRODUCE),
     Row(_ASKING, _TIME, _W.PINGS_MISSED, _S.SUSPECT, _A.INTRODUCE),
     Row(_ASKING, _TIME, _W.LEFT, _S.SUSPECT, _A.PING),
     Row((_S.SUSPECT,), _TIME, _W.SILENT, _S.GONE, _A.WAIT),
     Row((_S.SUSPECT,), _TIME, _W.ALWAYS, _S.SUSPECT, _A.WAIT),
+    Row((_S.SUSPECT,), (_I.ALONE,), _W.NEVER_ANSWERED, _S.SUSPECT, _A.INTRODUCE),
     Row((_S.SUSPECT,), (_I.ALONE,), _W.ALWAYS, _S.SUSPECT, _A.PING),
+    Row((_S.GONE,), _TIME, _W.NEVER_ANSWERED, _S.GONE, _A.INTRODUCE),
     Row((_S.GONE,), _TIME, _W.ALWAYS, _S.GONE, _A.PING),
     # Reasons to ask.
     Row((_S.ALIVE,), _REASONS, _W.PAUSED, _S.QUIET, _A.PING),
@@ -203,6 +208,8 @@ class PeerPolicy:
             return self._postponed < POSTPONED
         if when is When.NOT_ASKED:
             return self.asked == 0
+        if when is When.NO_PINGER:
+            return not self.answers and self.asked < self._questions
         if when is When.PINGS_MISSED:
             return self.asked == len(PINGS)
         if when is When.LEFT:

@@ -175,9 +175,9 @@ class PeerMonitor:
         if found is None:
             raise ValueError(f"{peer!r}: allowed is a peer that IPv8's network knows")
         loop = asyncio.get_running_loop()
+        end, asked = loop.time() + timeout, 0
         proof: asyncio.Future[None] = loop.create_future()
         found.asking.append(proof)
-        end, asked = loop.time() + timeout, 0
         try:
             while not proof.done() and loop.time() < end:
                 self._feed(found, Input.ASKED, self._clock())
@@ -369,13 +369,11 @@ class PeerMonitor:
             one.heard_at = now
 
     def _ask(self, one: Monitored, action: Action, now: float) -> None:
-        if action is not Action.WAIT:
-            self._pace.note(one.peer.address, now)
+        if action is Action.WAIT:
+            return
+        self._pace.note(one.peer.address, now)
         try:
-            if action is Action.PING:
-                self._questions.ping(one, one.peer.address, now)
-            elif action is Action.INTRODUCE:
-                self._questions.introduce(one.peer)
+            self._questions.ask(one, one.peer, now, introduce=action is Action.INTRODUCE)
         except Exception:  # an endpoint that was closed, or of another make; time goes on
             logger.debug("%s could not be asked", one.peer, exc_info=True)
 

@@ -61,14 +61,13 @@ class Observer:
             now = {
                 keys.get(id(peer)) or key_of(peer): peer for peer in self._network.verified_peers
             }
+            # Another object of the same key may have another address: it left, and it came.
             for key, peer in list(self._known.items()):
-                if key not in now:
+                if now.get(key) is not peer:
                     self.on_peer_removed(peer)
             for key, peer in now.items():
                 if key not in self._known:
                     self.on_peer_added(peer)
-                else:
-                    self._known[key] = peer  # it may be another object of the same key
 
 
 def key_of(peer: Any) -> bytes:

@@ -41,11 +41,18 @@ class Questions:
         """Look for the discovery community, which its program may load at any time."""
         self._discovery = next(filter(_is_discovery, self._ipv8.overlays), None)
 
-    def ping(self, whom: Any, address: Any, now: float) -> None:
-        """Send *whom*, at *address*, a ping; nothing where there is no discovery community."""
+    def ask(self, whom: Any, peer: Any, now: float, *, introduce: bool) -> None:
+        """Ask *peer*, by a ping or to *introduce* somebody; where one cannot be, by the other."""
+        if introduce and self.introduce(peer):
+            return
+        if not self.ping(whom, peer.address, now) and not introduce:
+            self.introduce(peer)
+
+    def ping(self, whom: Any, address: Any, now: float) -> bool:
+        """Send *whom*, at *address*, a ping; False where there is no discovery community."""
         discovery = self._discovery
         if discovery is None:
-            return
+            return False
         self._forget(now)
         number = self._number(discovery)
         data = struct.pack(">BQH", PING, discovery.global_time, number)
@@ -53,13 +60,15 @@ class Questions:
         self._pings[number] = _Ping(whom, tuple(address), now, prefix)
         self.sent += 1
         discovery.endpoint.send(address, prefix + data)
+        return True
 
-    def introduce(self, peer: Any) -> None:
-        """Send *peer* an introduction request of a community that it has as well."""
+    def introduce(self, peer: Any) -> bool:
+        """Send *peer* an introduction request of a community that it has too; False for none."""
         services = self._ipv8.network.get_services_for_peer(peer)
         shared = [one for one in self._ipv8.overlays if _id_of(one) in services]
         for overlay in sorted(shared, key=lambda one: not _is_discovery(one))[:1]:
             overlay.walk_to(peer.address)
+        return bool(shared)
 
     def answer(self, source: Any, data: bytes, now: float) -> tuple[Any, float] | None:
         """Whom a datagram proves to be there, by a ping of ours, and its round trip in seconds.

@@ -214,6 +214,11 @@ class Policy:
         self._enter(row, event, now)
         return row.action
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether no probe could be sent: nothing is proved then, neither for it nor against."""
+        return self.state is State.UNKNOWN and self._unsent
+
     def may_rebind(self, now: float, asked: bool = False) -> bool:
         """Whether closing the socket is allowed and within the hour's budget.
 
@@ -275,7 +280,7 @@ class Policy:
         shorter = 1.0 - limits.jitter * self._random()
         if action is Action.REBIND:
             return REBIND_TIMEOUT
-        if self.state is State.HEALTHY or (self.state is State.UNKNOWN and self._unsent):
+        if self.state is State.HEALTHY or self.is_blind:
             return limits.probe_after * shorter
         if self.state is State.BACKING_OFF:
             if self._waits:

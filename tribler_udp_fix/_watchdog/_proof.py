@@ -22,14 +22,17 @@ class Proof(NamedTuple):
 
 
 def proof_of(endpoint: Any, ipv6: bool) -> Proof | None:
-    """What is proved of *endpoint*, as ``IPv8.endpoint`` is; None where nobody watches it."""
+    """What is proved of *endpoint*, as ``IPv8.endpoint`` is.
+
+    None where nobody watches it, or no probe can be sent: then its node is judged as without.
+    """
     found = endpoints_of(endpoint)
     sure, heard = True, []
     for watchdog in list(running):
         for watch in list(watchdog._watches):
             is_its = any(watch.leaf.endpoint is one for one in found)
             host = str((watch.address or ("",))[0])
-            if is_its and (not host or (":" in host) is ipv6):
+            if is_its and not watch.policy.is_blind and (not host or (":" in host) is ipv6):
                 sure = sure and watch.policy.state in _SURE
                 heard.append(watchdog.loop.time() - watch.hearing.at)
     return Proof(sure, max(heard)) if heard else None
