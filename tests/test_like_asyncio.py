@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
-from like_asyncio import NAME, each_is_called_in_its_own_context, ear, ear_of, say
+from like_asyncio import (
+    NAME,
+    a_burst_finds_room_in_a_queue_that_is_emptied_meanwhile,
+    each_datagram_finds_the_next_future,
+    each_is_called_in_its_own_context,
+    ear,
+    ear_of,
+    say,
+)
 from udp import Recorder, until
 
 import tribler_udp_fix
@@ -45,6 +53,37 @@ def run(main: Callable[[], Any]) -> None:
 
 def test_each_protocol_is_called_in_the_context_that_its_endpoint_was_made_in(plugin):
     each_is_called_in_its_own_context(run)
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [a_burst_finds_room_in_a_queue_that_is_emptied_meanwhile, each_datagram_finds_the_next_future],
+)
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_whoever_waits_for_the_loop_has_its_turn_before_the_next_datagram(plugin, asks, fast_path):
+    if plugin:
+        tribler_udp_fix.install(Settings(fast_path=fast_path))
+    asks(run)
+
+
+def test_so_it_is_on_a_loop_that_keeps_what_is_ready_in_its_own_way(plugin):
+    class Other(asyncio.SelectorEventLoop):
+        """As trio-asyncio's, which has no deque."""
+
+        def __getattribute__(self, name: str) -> Any:
+            # asyncio's own methods look for it in there.
+            ours = name == "_ready" and sys._getframe(1).f_globals["__name__"].startswith("tribler")
+            return object() if ours else super().__getattribute__(name)
+
+    def run_other(main: Callable[[], Any]) -> None:
+        loop = Other()
+        try:
+            loop.run_until_complete(asyncio.wait_for(main(), 30))
+        finally:
+            loop.close()
+
+    a_burst_finds_room_in_a_queue_that_is_emptied_meanwhile(run_other)
+    each_datagram_finds_the_next_future(run_other)
 
 
 def test_so_it_is_after_it_was_adopted_and_rebound(plugin):

@@ -63,3 +63,59 @@ def each_is_called_in_its_own_context(run: Callable[[Any], object]) -> None:
 
     run(main)
     assert {name: set(names) for name, names in seen.items()} == {"A": {"A"}, "B": {"B"}}
+
+
+def a_burst_finds_room_in_a_queue_that_is_emptied_meanwhile(run: Callable[[Any], object]) -> None:
+    """A protocol keeps at most 16 datagrams, as that of some libraries, and a task takes them."""
+    kept: asyncio.Queue[bytes]
+    lost, taken = [], []
+
+    def keep(listener: Ear) -> None:
+        try:
+            kept.put_nowait(listener.heard[-1])
+        except asyncio.QueueFull:
+            lost.append(listener.heard[-1])
+
+    async def take() -> None:
+        while True:
+            taken.append(await kept.get())
+
+    async def main() -> None:
+        nonlocal kept
+        kept = asyncio.Queue(maxsize=16)
+        listener = await ear(keep)
+        taking = asyncio.ensure_future(take())
+        for times in (1, 200):
+            say(listener, times)
+            await asyncio.sleep(0.3)
+        taking.cancel()
+        listener.transport.close()
+        await asyncio.sleep(0.05)
+
+    run(main)
+    assert (len(taken), lost) == (201, [])
+
+
+def each_datagram_finds_the_next_future(run: Callable[[Any], object]) -> None:
+    """A protocol sets the result of a future, and a task waits for that and makes the next."""
+    taken: list[int] = []
+    waited: list[asyncio.Future[int]] = []
+
+    async def take() -> None:
+        while True:
+            waited.append(asyncio.get_running_loop().create_future())
+            taken.append(await waited[-1])
+
+    async def main() -> None:
+        listener = await ear(lambda it: waited[-1].set_result(len(it.heard)))
+        taking = asyncio.ensure_future(take())
+        await asyncio.sleep(0)
+        for times in (1, 50):
+            say(listener, times)
+            await asyncio.sleep(0.3)
+        taking.cancel()
+        listener.transport.close()
+        await asyncio.sleep(0.05)
+
+    run(main)
+    assert taken == list(range(1, 52))

@@ -25,19 +25,19 @@ ONE_AT_A_TIME = tribler_udp_fix.Settings(fast_path=False)
 
 
 class Turns:
-    """Counts the turns of the loop; while it does, some callback is always ready."""
+    """Counts the turns of the loop, without anybody that waits for one."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._loop = asyncio.get_running_loop()
-        self._next = self._loop.call_soon(self._turn)
+        self._loop: Any = asyncio.get_running_loop()
+        self._loop._run_once = self._run_once
 
-    def _turn(self) -> None:
+    def _run_once(self) -> None:
         self.count += 1
-        self._next = self._loop.call_soon(self._turn)
+        type(self._loop)._run_once(self._loop)
 
     def stop(self) -> None:
-        self._next.cancel()
+        del self._loop._run_once
 
 
 async def heard_by_turn(datagrams: int, slowness: float = 0.0) -> tuple[Any, list[int]]:
@@ -51,14 +51,17 @@ async def heard_by_turn(datagrams: int, slowness: float = 0.0) -> tuple[Any, lis
             super().datagram_received(data, addr)
             dates.append(turns.count)
             time.sleep(slowness)
+            if len(dates) == datagrams:
+                all_heard.set_result(None)
 
     dates: list[int] = []
+    all_heard = asyncio.get_running_loop().create_future()
     protocol = await endpoint(protocol=Dated)
     await asyncio.sleep(0.05)
     turns = Turns()
     send(protocol.address, *(b"%d" % number for number in range(datagrams)))
     time.sleep(0.05)
-    await until(lambda: len(dates) == datagrams)
+    await asyncio.wait_for(all_heard, 10)  # until() asks in each turn, and would have it
     turns.stop()
     protocol.transport.close()
     assert protocol.heard == [b"%d" % number for number in range(datagrams)]

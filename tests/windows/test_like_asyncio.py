@@ -8,7 +8,15 @@ import socket
 from typing import Any
 
 import pytest
-from like_asyncio import NAME, each_is_called_in_its_own_context, ear, ear_of, say
+from like_asyncio import (
+    NAME,
+    a_burst_finds_room_in_a_queue_that_is_emptied_meanwhile,
+    each_datagram_finds_the_next_future,
+    each_is_called_in_its_own_context,
+    ear,
+    ear_of,
+    say,
+)
 from udp import only_on, plain_socket, until
 
 import tribler_udp_fix
@@ -20,6 +28,12 @@ pytestmark = only_on("3.8", "3.12", "3.13", "3.14", "3.15")
 
 def test_each_protocol_is_called_in_the_context_that_its_endpoint_was_made_in(run_each):
     each_is_called_in_its_own_context(run_each)
+
+
+def test_whoever_waits_for_the_loop_has_its_turn_before_the_next_datagram(run_each):
+    a_burst_finds_room_in_a_queue_that_is_emptied_meanwhile(run_each)
+    if run_each.kind != "stock":  # which reads the next one before that, on the Proactor
+        each_datagram_finds_the_next_future(run_each)
 
 
 def test_so_it_is_after_it_was_adopted_re_armed_and_rebound(run_each):

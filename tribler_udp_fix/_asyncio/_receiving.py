@@ -74,7 +74,8 @@ class Receiving(Reporting):
 
     def _read_all(self, sock: Any, until: float) -> None:
         room = min(self.max_size, self._largest)
-        found = 0
+        turns, found = self._turns, 0
+        ready = turns.ready  # of which one is the next turn of ours
         # Processor time, which a busy machine does not stretch: since the first of a run of errors
         # past the budget, and of all of them. It is asked for rarely: that is a system call.
         run, worked = 0.0, 0.0
@@ -110,8 +111,13 @@ class Receiving(Reporting):
             # Where datagrams come one by one, to look for another is a call for nothing.
             if not self._looks and self._rest():
                 return
+            # As with asyncio: whoever waits for the loop, such as a task that takes this datagram
+            # out of a queue, has its turn before the next one.
+            if ready is None or len(ready) > 1:
+                turns.let_others()
+                break
         self._looks = True
-        self._turns.had_share(self)
+        turns.had_share(self)
         if run:
             worked += thread_time() - run
         if worked and not self._closing and self._gap is None:

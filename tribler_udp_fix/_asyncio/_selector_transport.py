@@ -63,7 +63,8 @@ class SelectorTransport(DatagramTransport, Stock):  # type: ignore[misc]
             self._protocol = None  # as asyncio's own: it would wait for the garbage collector
 
     def _read_ready(self) -> None:
-        self._read_on()
+        if self not in self._turns:  # else it has its share of each turn by that, and once
+            self._read_on()
 
     def _wait(self) -> bool:
         if self._closing or self._gap is not None:

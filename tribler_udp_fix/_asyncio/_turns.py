@@ -7,6 +7,7 @@ would keep everybody else waiting a hundred times as long as one.
 from __future__ import annotations
 
 import asyncio
+import collections
 import weakref
 from time import perf_counter
 from typing import Any
@@ -32,8 +33,9 @@ class Turns:
         # Who enters to read forgets it in the end, however that is.
         self.fresh: asyncio.Handle | None = None
         self._until = 0.0
-        # What the loop has to run in this turn and the next, where it is asyncio's own.
-        self._ready: Any = getattr(loop, "_ready", ())
+        # What the loop has to run in this turn and the next, where it is asyncio's own; or None.
+        ready = getattr(loop, "_ready", None)
+        self.ready: Any = ready if isinstance(ready, collections.deque) else None
 
     def enter(self, reader: Any) -> float:
         """Have *reader*'s ``read_in_turn()`` called in the next turn, until it leaves.
@@ -72,11 +74,26 @@ class Turns:
         if (
             fresh is not None
             and not self._waiting
-            and len(self._ready) == 1
-            and self._ready[0] is fresh
+            and self.ready is not None
+            and len(self.ready) == 1
+            and self.ready[0] is fresh
         ):
-            self._ready.remove(fresh)
+            self.ready.remove(fresh)
             self._next = self.fresh = None
+
+    def let_others(self) -> None:
+        """Have the next turn of ours come after whatever has been scheduled by now."""
+        following = self._next
+        if following is None:
+            return
+        if self.ready is not None and following is self.fresh:
+            self.ready.remove(following)
+            self.ready.append(following)
+        else:  # which the loop may have counted on
+            following.cancel()
+            loop = self._loop()
+            assert loop is not None
+            self._next = loop.call_soon(self._turn)
 
     def __contains__(self, reader: object) -> bool:
         return reader in self._waiting
