@@ -137,13 +137,18 @@ class DatagramTransport(Receiving, Sending):
             give_up(sock)
 
     def set_options(self, sock: socket.socket) -> None:
-        """Set on *sock*, which is to be its next one, what its program has set on the others."""
+        """Set on *sock*, which is to be its next one, what its program has set on the others.
+
+        Raises OSError where it cannot be set any more, and it has a socket that has it.
+        """
         if self.has_socket:
             self._remember_options()
         for option in self.program_options.values():
             try:
                 sock.setsockopt(*option)
             except OSError as exc:
+                if self.has_socket:
+                    raise
                 logger.warning("%r: its next socket lacks the option %r: %s", self, option, exc)
 
     def _remember_options(self) -> None:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
+import sys
 import time
 from typing import Any, Callable, Iterator, Sequence
 
@@ -74,7 +76,7 @@ class Rebinder:
 
     def give_up(self) -> None:
         """Give up the socket now: it is not to send any more. What it has received is delivered."""
-        _deliver_rest(self._transport)
+        _keep_rest(self._transport)
         self.suspend()
 
     async def rebind(self) -> Rebound:
@@ -111,6 +113,8 @@ class Rebinder:
         transport = self._transport
         address = transport._sockname()
         if transport.has_socket:
+            if transport._paused:
+                raise OSError(errno.EAGAIN, "its program has paused it")
             self._options = open_options(transport._sock)
         sock = self._make(self._family, self.options)
         try:
@@ -119,9 +123,9 @@ class Rebinder:
                 address = transport.interface.take(sock, address)
             if transport.has_socket:
                 _check_address(self._family, address)
-                _deliver_rest(transport)
+                _keep_rest(transport)
                 self.suspend()
-                await asyncio.sleep(0)  # for what was delivered, and what was cancelled
+                await asyncio.sleep(0)  # for what was cancelled
             await self._bind(sock, address)
         except BaseException:  # an interrupt, too, must leave no socket behind
             sock.close()
@@ -143,22 +147,31 @@ class Rebinder:
 
 
 def _check_address(family: int, address: Any) -> None:
-    """Raise OSError where the *address* is not there to be bound, whichever the port."""
+    """Raise OSError where the *address* is not there to be bound, whichever the port.
+
+    Or where the port is one that this user may not have any more, as below 1024 on Linux.
+    """
     with socket.socket(family, socket.SOCK_DGRAM) as trial:
         trial.bind((address[0], 0, *address[2:]))
+    if sys.platform != "win32":  # which says no to a port that somebody has, us for instance
+        with socket.socket(family, socket.SOCK_DGRAM) as trial:
+            try:
+                trial.bind(address)
+            except PermissionError:
+                raise
+            except OSError:  # it is ours still
+                pass
 
 
-def _deliver_rest(transport: DatagramTransport) -> None:
+def _keep_rest(transport: DatagramTransport) -> None:
     """Have the protocol hear what the old socket has received, and would take along."""
-    lost = 0
-    for number, (data, address) in enumerate(_rest(transport._sock)):
+    kept, lost = [], 0
+    for number, datagram in enumerate(_rest(transport._sock)):
         if number < DRAINED:
-            # In a callback of its own: what a handler raises is the handler's fault.
-            transport._loop.call_soon(
-                transport.deliver, data, address, context=transport._own_context.copy()
-            )
+            kept.append(datagram)
         else:
             lost += 1
+    transport.keep(kept)
     COUNTERS.dropped(TOO_MANY, lost)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import logging
 from time import perf_counter, thread_time
 from typing import Any
@@ -30,7 +31,8 @@ class Receiving(Reporting):
     How to wait is the event loop's own way: ``_wait()`` of a subclass. Nothing of a datagram is
     taken by waiting, so that a wait that is given up, or lost, loses nothing and no order.
 
-    ``heard`` and ``heard_bytes`` count what has been handed to the protocol.
+    ``heard_bytes`` counts what has been handed to the protocol, ``heard`` the datagrams of these
+    that came by the socket there is.
     """
 
     heard = 0
@@ -47,6 +49,8 @@ class Receiving(Reporting):
     _looks = True
     # What the last wait failed of, in the moment that it began.
     _failed: BaseException | None = None
+    # What a socket before this one had received: it comes first, and one in each turn of the loop.
+    _kept: Any = ()
     # Who looks for probes that are on their way; while there are none nothing is compared.
     _probes: tuple[Any, ...] = ()
 
@@ -60,6 +64,9 @@ class Receiving(Reporting):
             self._pause = None
         sock = self._sock
         if self._closing or self._paused or self._gap is not None:
+            return
+        if self._kept:
+            self._turns.leave(self)  # until there is no more of it
             return
         if sock.gettimeout() != 0:  # the program's own socket: it would keep the loop waiting
             sock.setblocking(False)
@@ -155,11 +162,37 @@ class Receiving(Reporting):
         self._turns.rests(self)
         return True
 
-    def deliver(self, data: bytes, address: Any) -> None:
+    def keep(self, datagrams: list[tuple[bytes, Any]]) -> None:
+        """Have the protocol hear these, in the next turns, before whatever comes from now on."""
+        if datagrams:
+            waiting, self._kept = self._kept, collections.deque((*self._kept, *datagrams))
+            if not waiting:
+                self._hear_kept_soon()
+
+    def _hear_kept_soon(self) -> None:
+        self._loop.call_soon(self._hear_kept, context=self._own_context.copy())
+
+    def _hear_kept(self) -> None:
+        if not self._kept or (self._paused and not self._closing):
+            return  # whoever goes on reading calls this again
+        if self._closing:
+            COUNTERS.dropped("received before rebinding, and the endpoint closed", len(self._kept))
+            self._kept = ()
+            return
+        datagram = self._kept.popleft()
+        if self._kept:
+            self._hear_kept_soon()
+        else:
+            self._kept = ()
+            if self._gap is None:
+                self._turns.enter(self)
+        self.deliver(*datagram, counts=False)  # it says nothing of the socket there is now
+
+    def deliver(self, data: bytes, address: Any, counts: bool = True) -> None:
         """Have the protocol hear what was received in another way than by reading on."""
         if self._closing or any(each.takes(data) for each in self._probes):
             return
-        self.heard += 1
+        self.heard += counts
         self.heard_bytes += len(data)
         self._protocol.datagram_received(data, address)
 
@@ -232,7 +265,7 @@ class Receiving(Reporting):
         if self._closing or self._gap is not None:
             return False
         expected = self._awaits_bind or self._pause is not None or self in self._turns
-        expected = expected or self._paused
+        expected = expected or self._paused or bool(self._kept)
         return expected or self._is_waiting()
 
     def rearm(self) -> None:
