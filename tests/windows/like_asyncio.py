@@ -7,7 +7,9 @@ import collections
 import contextvars
 from typing import Any, Callable
 
-from udp import Recorder, endpoint, send
+from udp import Recorder, endpoint, send, until
+
+from tribler_udp_fix import Settings, Watchdog
 
 NAME: contextvars.ContextVar[str] = contextvars.ContextVar("NAME", default="nobody")
 
@@ -119,3 +121,35 @@ def each_datagram_finds_the_next_future(run: Callable[[Any], object]) -> None:
 
     run(main)
     assert taken == list(range(1, 52))
+
+
+class Watched(Recorder):
+    """Has itself watched as soon as it has a transport."""
+
+    watchdog: Watchdog
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.watchdog = Watchdog(transport, Settings(probe_after=0.1, probe_timeout=0.5, tick=0.05))
+        self.watchdog.start()
+
+    def probes_answered(self) -> int:
+        (status,) = self.watchdog.status().endpoints
+        return status.probes["answered"]
+
+
+def one_that_is_watched_within_connection_made_hears_all(run: Callable[[Any], object]) -> None:
+    """And no probe; asyncio's own read is still to begin then."""
+
+    async def main() -> None:
+        listener = await endpoint(protocol=Watched)
+        say(listener, 3)
+        await until(lambda: listener.probes_answered() > 2)
+        assert listener.heard == [b"0", b"1", b"2"]
+        (status,) = listener.watchdog.status().endpoints
+        assert (status.rearms, status.rebinds) == (0, 0)
+        await listener.watchdog.stop()
+        listener.transport.close()
+        await asyncio.sleep(0.05)
+
+    run(main)

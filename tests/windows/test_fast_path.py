@@ -29,12 +29,13 @@ class Turns:
 
     def __init__(self) -> None:
         self.count = 0
-        self._loop: Any = asyncio.get_running_loop()
-        self._loop._run_once = self._run_once
+        loop: Any = asyncio.get_running_loop()
+        self._loop, self._turn = loop, loop._run_once
+        loop._run_once = self._run_once
 
     def _run_once(self) -> None:
         self.count += 1
-        type(self._loop)._run_once(self._loop)
+        self._turn()
 
     def stop(self) -> None:
         del self._loop._run_once

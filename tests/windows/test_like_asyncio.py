@@ -15,6 +15,7 @@ from like_asyncio import (
     each_is_called_in_its_own_context,
     ear,
     ear_of,
+    one_that_is_watched_within_connection_made_hears_all,
     say,
 )
 from udp import only_on, plain_socket, until
@@ -58,6 +59,10 @@ def test_so_it_is_after_it_was_adopted_re_armed_and_rebound(run_each):
 
     run_each(main)
     assert set(seen) == {"its own"}
+
+
+def test_one_that_is_watched_within_connection_made_hears_no_probe_and_all_else(run_each):
+    one_that_is_watched_within_connection_made_hears_all(run_each)
 
 
 def test_one_that_has_received_since_install_is_adopted_and_hears(run_each):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
@@ -16,10 +17,15 @@ class Counters:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may count, too
+        if hasattr(os, "register_at_fork"):  # another thread may have it then
+            os.register_at_fork(after_in_child=self._renew_lock)
         self._errors: dict[str, dict[int, int]] = {"receive": {}, "send": {}}
         self._dropped: dict[str, int] = {}
         self._named: dict[str, int] = {}
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.RLock()
 
     def error(self, direction: str, exc: OSError) -> bool:
         """Count *exc*, met on ``"receive"`` or ``"send"``; True if its number is new there."""

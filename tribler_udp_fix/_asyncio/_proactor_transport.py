@@ -60,7 +60,16 @@ class ProactorTransport(DatagramTransport, Stock):  # type: ignore[misc]
             failed = None if fut.cancelled() else fut.exception()
             if failed is not None and not _tells_of_data(failed):
                 self._failed, self._looks = failed, True
+            elif failed is None and not fut.cancelled():
+                self._deliver_own(fut.result())
         self._read_on()
+
+    def _deliver_own(self, received: Any) -> None:
+        """Deliver what was *received* by asyncio's own transport, which this one was."""
+        if isinstance(received, tuple):
+            self.deliver(*received)
+        elif isinstance(received, bytes) and self._address is not None:
+            self.deliver(received, self._address)
 
     def _wait(self) -> bool:
         if self._closing or self._gap is not None:

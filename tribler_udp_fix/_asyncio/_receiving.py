@@ -179,14 +179,14 @@ class Receiving(Reporting):
             COUNTERS.dropped("received before rebinding, and the endpoint closed", len(self._kept))
             self._kept = ()
             return
-        datagram = self._kept.popleft()
+        data, address = self._kept.popleft()
         if self._kept:
             self._hear_kept_soon()
         else:
             self._kept = ()
             if self._gap is None:
                 self._turns.enter(self)
-        self.deliver(*datagram, counts=False)  # it says nothing of the socket there is now
+        self.deliver(data, address, counts=False)  # it says nothing of the socket there is now
 
     def deliver(self, data: bytes, address: Any, counts: bool = True) -> None:
         """Have the protocol hear what was received in another way than by reading on."""

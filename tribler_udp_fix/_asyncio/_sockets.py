@@ -100,13 +100,15 @@ def bind_next(sock: socket.socket, address: Any) -> None:
 
 # On Linux two UDP sockets that both say so may have one port, and the newer one hears: socket(7).
 _CHILDREN_SHARE = sys.platform.startswith("linux")
+_SHARING = ["SO_REUSEADDR"] if sys.platform == "win32" else ["SO_REUSEPORT"]
+if _CHILDREN_SHARE:
+    _SHARING.append("SO_REUSEADDR")
 
 
 def shares_port(sock: Any) -> bool:
     """Whether others may be bound to the port of *sock* as well, and get some of what comes."""
-    name = "SO_REUSEADDR" if sys.platform == "win32" else "SO_REUSEPORT"
     try:
-        return bool(sock.getsockopt(socket.SOL_SOCKET, getattr(socket, name)))
+        return any(sock.getsockopt(socket.SOL_SOCKET, getattr(socket, name)) for name in _SHARING)
     except (AttributeError, OSError):  # a system that has no such option, or no UDP socket
         return False
 

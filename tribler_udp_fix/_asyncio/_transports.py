@@ -225,9 +225,17 @@ def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTranspor
     elif ours._is_waiting():
         ours._stop_waiting()
         ours._own_context.copy().run(ours._wait)
+    elif cls is SelectorTransport and not ours._paused:
+        # Within connection_made(): asyncio's own reader is registered in a turn to come.
+        ours._loop.call_soon(_take_reader, ours)
     if queued:
         transport._loop.call_soon(ours._send_on_later)
     return ours
+
+
+def _take_reader(transport: Any) -> None:
+    if not transport._closing and transport._is_waiting() and not transport._reads:
+        transport.rearm()
 
 
 def _context_of(reads: Any, transport: Any) -> contextvars.Context | None:

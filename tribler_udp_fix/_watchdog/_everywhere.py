@@ -5,6 +5,7 @@ Each event loop has one watchdog for them, from the first transport to the last.
 
 from __future__ import annotations
 
+import contextvars
 import gc
 import logging
 from typing import Any
@@ -14,6 +15,7 @@ from tribler_udp_fix._ipv8._opening import of_services
 from tribler_udp_fix._settings import current_settings
 from tribler_udp_fix._watchdog import _watchdog
 from tribler_udp_fix._watchdog._subjects import is_of_ipv8, is_transport
+from tribler_udp_fix._watchdog._watch import Watch
 
 OPENING = 0.05  # seconds until an endpoint of IPv8's is looked at again that is not open yet
 
@@ -30,9 +32,9 @@ class _OfLoop(_watchdog.Watchdog):
         for watch in self._watches[before:]:
             watch.leaf.ends = True
 
-    def remove(self, endpoint: Any) -> None:
+    def _drop(self, gone: list[Watch]) -> None:
         """As every watchdog's; the last one to go ends it."""
-        super().remove(endpoint)
+        super()._drop(gone)
         if not self._watches and self in _watchdog.running:
             _watchdog.running.discard(self)
             self._end()
@@ -61,8 +63,12 @@ def _let_go() -> None:
 
     Without us it is gone when its program collects garbage.
     """
-    if any(watchdog.loop.is_closed() for watchdog in _running()):
+    closed = [watchdog for watchdog in _running() if watchdog.loop.is_closed()]
+    left_open = any(watch.leaf.has_socket() for one in closed for watch in one._watches)
+    if closed:
+        del closed  # which would keep what is left open
         _watchdog.forget_closed()
+    if left_open:
         gc.collect()
 
 
@@ -70,7 +76,8 @@ def _made(transport: Any) -> None:
     settings = current_settings()
     if settings.watchdog and settings.watches_all:
         # In a turn of its own: its program is not done with it yet.
-        transport._loop.call_soon(_watch, transport)
+        # And in no context of its: that would live as long as the watchdog.
+        transport._loop.call_soon(_watch, transport, context=contextvars.Context())
 
 
 def _watch(transport: Any, looks: int = 100) -> None:

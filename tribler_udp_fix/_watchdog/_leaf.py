@@ -122,6 +122,10 @@ class Leaf:
         """Whether its socket was closed under its owner, and it has not said so."""
         return False
 
+    def is_behind(self) -> bool:
+        """Whether it has something to read, and waits for its share of the event loop."""
+        return False
+
     def rearm(self) -> bool:
         """Make it read again in place; whether there was anything to do."""
         return False

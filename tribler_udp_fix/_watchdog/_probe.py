@@ -50,7 +50,15 @@ class ProbeSender:
         if not address[1]:
             raise OSError(errno.EADDRNOTAVAIL, "it is not bound to a port yet")
         host = LOOPBACK.get(address[0], address[0])
-        target = (host, *address[1:])
+        try:
+            self._send(host, (host, *address[1:]), data)
+        except AddressGone as exc:
+            if host == address[0]:
+                raise
+            # Not its own: it may hear others, as one of "::" does without IPv6.
+            raise OSError(errno.EADDRNOTAVAIL, f"this machine has no {host}") from exc
+
+    def _send(self, host: str, target: Any, data: bytes) -> None:
         if host not in _KEPT:
             with _helper(target) as sock:
                 sock.sendto(data, target)
@@ -157,8 +165,9 @@ class TransportProber(Prober):
     def send(self, address: Any) -> None:
         """As every prober; from now on what the transport receives is compared with our prefix."""
         transport = self._transport()
-        if transport._paused:
-            raise OSError(errno.EAGAIN, "its program has paused it")
+        why = _why_unreachable(transport, address)
+        if why:
+            raise OSError(errno.EHOSTUNREACH, why)
         if self._at is not transport:
             self._leave()
         if self._at is None:
@@ -192,6 +201,32 @@ class TransportProber(Prober):
         at, self._at = self._at, None
         if at is not None:
             at._probes = tuple(prober for prober in at._probes if prober is not self)
+
+
+def _why_unreachable(transport: Any, address: Any) -> str:
+    """Why no probe reaches *transport*, bound to *address*, and it alone; or ""."""
+    if transport._paused:
+        return "its program has paused it"
+    if _is_multicast(str(address[0])):
+        return "it is bound to a multicast group, whose members are others as well"
+    if _hears_another_device(transport._sock):
+        return "its program has bound it to a device"
+    return ""
+
+
+def _is_multicast(host: str) -> bool:
+    return host[:2].lower() == "ff" or host.partition(".")[0] in _GROUPS
+
+
+_GROUPS = {str(number) for number in range(224, 240)}  # of IPv4's addresses, the first byte
+
+
+def _hears_another_device(sock: Any) -> bool:
+    """Whether it hears nothing of this machine: over IPv4 Linux has that come by loopback."""
+    option = getattr(socket, "SO_BINDTODEVICE", None)
+    if option is None or sock is None or sock.family != socket.AF_INET:
+        return False
+    return sock.getsockopt(socket.SOL_SOCKET, option, 16).rstrip(b"\0") not in (b"", b"lo")
 
 
 def _nobody() -> None:

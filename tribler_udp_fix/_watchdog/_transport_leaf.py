@@ -119,7 +119,8 @@ class TransportLeaf(Leaf):
         transport = self._transport()
         if transport._awaits_bind:
             return (UNBOUND[transport.family], 0)
-        if asking or self._located is not transport._sock:
+        known = self._address is not None and self._located is transport._sock
+        if asking or not (known and self._address[1]):  # a send may have bound it to a port
             self._address = transport.get_extra_info("socket").getsockname()
             self._located = transport._sock
         return self._address
@@ -203,6 +204,11 @@ class TransportLeaf(Leaf):
             and known.failing is None
         )
 
+    def is_behind(self) -> bool:
+        """Whether it waits for its share of the loop, with something to read."""
+        known = self._known
+        return known is not None and known in known._turns
+
     def rearm(self) -> bool:
         """Make it read again in place; whether there was anything to do."""
         transport = self._transport()
@@ -257,7 +263,8 @@ class TransportLeaf(Leaf):
         transport = self._known
         if transport is not None:
             self._leave(transport)
-            if transport._gap is not None and not transport.is_closing():
+            others = transport.keepers  # who will give it a socket
+            if transport._gap is not None and not transport.is_closing() and not others:
                 self._abandon(transport)
 
     def _abandon(self, transport: DatagramTransport) -> None:

@@ -216,7 +216,7 @@ class Watch:
             self._feed(Input.TRAFFIC, now)
         elif not self._sent:
             self._feed(Input.UNSENT, now)
-        elif self._was_late(now):
+        elif self._was_late(now) or self.leaf.is_behind():
             self._feed(Input.LATE, now)
         else:
             self.missed += 1

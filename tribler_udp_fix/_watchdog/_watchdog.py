@@ -117,9 +117,9 @@ class Watchdog:
         assert self._around is not None
         found, unknown = subjects.find(self._settings)
         for leaf in found:
+            watch = Watch(leaf, self._settings, self._around, self._telling)
             for claim in list(claims):
                 claim(leaf.endpoint, self)
-            watch = Watch(leaf, self._settings, self._around, self._telling)
             watch.conditions.is_excused = partial(self._is_without_ipv6, watch)
             self._watches.append(watch)
             watch.start()
@@ -138,11 +138,14 @@ class Watchdog:
 
     def remove(self, endpoint: Any) -> None:
         """Watch *endpoint* no more, if it is watched here; leaves no trace in it."""
-        for watch in self._watches:
-            if watch.leaf.endpoint is endpoint:
-                self._watches = [other for other in self._watches if other is not watch]
-                watch.stop()
-                return
+        self._drop([watch for watch in self._watches if watch.leaf.endpoint is endpoint][:1])
+
+    def _drop(self, gone: list[Watch]) -> None:
+        """Watch these no more: at once, for there may be thousands."""
+        ids = set(map(id, gone))
+        self._watches = [watch for watch in self._watches if id(watch) not in ids]
+        for watch in gone:
+            watch.stop()
 
     async def stop(self) -> None:
         """Watch no more, and leave no trace in the endpoints. A rebind under way ends first."""
@@ -245,8 +248,9 @@ class Watchdog:
             self._follow_interfaces(now)
         for watch in self._watches:
             watch.look(now)
-            if watch.over:
-                self.remove(watch.leaf.endpoint)
+        over = [watch for watch in self._watches if watch.over]
+        if over:
+            self._drop(over)
 
     def tell(self, kind: EventKind, cause: str, alarm: Input | None) -> None:
         """Tell of what happened to the event loop or the machine, and alarm the endpoints."""
