@@ -17,7 +17,6 @@ from udp import until
 
 import tribler_udp_fix
 from tribler_udp_fix import Settings, Watchdog
-from tribler_udp_fix._asyncio import _rebinding
 from tribler_udp_fix._asyncio._counters import Counters
 from tribler_udp_fix._watchdog import _probe
 from tribler_udp_fix._watchdog._policy import State
@@ -63,7 +62,7 @@ def test_a_port_that_its_user_may_not_have_again_is_not_given_up(run, monkeypatc
         before = listener.transport.get_extra_info("socket").fileno()
         async with Watchdog(listener.transport, QUICK) as watchdog:
             with monkeypatch.context() as patch:
-                patch.setattr(_rebinding.socket, "socket", Refusing)
+                patch.setattr("tribler_udp_fix._asyncio._rebinding.socket.socket", Refusing)
                 await watchdog.rebind()
             assert listener.transport.get_extra_info("socket").fileno() == before
             assert status_of(watchdog).rebinds == 0
@@ -281,14 +280,19 @@ def test_whose_share_of_the_loop_is_still_to_come_is_not_taken_for_deaf(run):
     run(main)
 
 
-def test_thousands_that_are_closed_at_once_are_let_go_at_once(run):
+def test_thousands_that_are_closed_at_once_are_let_go_at_once(run, monkeypatch):
+    dropped: list[int] = []
+    drop = Watchdog._drop
+
+    def counted(watchdog: Watchdog, gone: list[Any]) -> None:
+        dropped.append(len(gone))
+        drop(watchdog, gone)
+
     async def main():
         listeners = [await ear() for _ in range(3)]
         transports = [each.transport for each in listeners]
         async with Watchdog(transports, QUICK) as watchdog:
-            dropped: list[int] = []
-            drop = watchdog._drop
-            watchdog._drop = lambda gone: (dropped.append(len(gone)), drop(gone))
+            monkeypatch.setattr(Watchdog, "_drop", counted)
             for transport in transports:
                 transport.close()
             await until(lambda: not watchdog.status().endpoints)
