@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -270,6 +271,37 @@ def test_a_reader_that_has_had_enough_is_no_error(words: list[str]) -> None:
     )
     os.close(write)
     assert result.stderr == ""
+
+
+def redirected(where: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line with the shell's redirection *where*."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$0" -m tribler_udp_fix "$@" {where}', sys.executable, *words],
+        cwd=ROOT,
+        env=environ(),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        timeout=60,
+    )
+
+
+WRITING = [["--help"], ["--version"], ["completion", "bash"], ["doctor"], ["doctor", "--json"]]
+
+
+@on_posix
+@pytest.mark.parametrize("words", WRITING)
+def test_a_stdout_that_is_closed_takes_what_is_printed(words: list[str]) -> None:
+    result = redirected(">&-", *words)
+    assert (result.returncode, result.stderr) == (cli(*words).returncode, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="nothing here is always full")
+@pytest.mark.parametrize("words", WRITING)
+def test_a_stdout_that_is_full_is_one_line_on_stderr(words: list[str]) -> None:
+    result = redirected(">/dev/full", *words)
+    told = f"the output could not be written: {os.strerror(errno.ENOSPC)}"
+    assert (result.returncode, result.stderr) == (2, f"tribler-udp-fix: {told}\n")
 
 
 @pytest.mark.parametrize("shell", SHELLS)
