@@ -40,7 +40,9 @@ class RequestSockets:
         self._limit = limit
         self._idle = idle
         self._open: dict[Any, Destination] = {}  # the one that was used last comes last
-        self._waiting: collections.deque[asyncio.Event] = collections.deque()
+        # In order; a dictionary, since each that gives up is taken out, wherever it stands.
+        self._waiting: collections.OrderedDict[asyncio.Event, None] = collections.OrderedDict()
+        self._waiting_for: dict[Any, set[asyncio.Event]] = {}  # the same, by address
         self._counts = dict.fromkeys(_COUNTED, 0)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
@@ -185,12 +187,11 @@ class RequestSockets:
     def _leave(self, destination: Destination) -> None:
         destination.users -= 1
         if destination.users or self._open.get(destination.address) is not destination:
-            if self._waiting:  # it may have had a second socket
-                self._waiting[0].set()
+            self._wake_next()  # it may have had a second socket
             return
         if self._waiting:
             self._end(destination)
-            self._waiting[0].set()
+            self._wake_next()
         else:
             loop = asyncio.get_running_loop()
             destination.idle = loop.call_later(self._idle, self._end, destination)
@@ -198,17 +199,28 @@ class RequestSockets:
     async def _wait_for_room(self, address: Any, end: float) -> None:
         """Wait, in order, until one socket more may be opened, or *address* has one."""
         mine = asyncio.Event()
-        self._waiting.append(mine)
+        self._waiting[mine] = None
+        same = self._waiting_for.setdefault(address, set())
+        same.add(mine)
         try:
             while not (self._closed or address in self._open):
-                if self._waiting[0] is mine and self._has_room():
+                if next(iter(self._waiting)) is mine and self._has_room():
+                    for waiting in same:  # they have a socket by then
+                        waiting.set()
                     return
                 mine.clear()
                 await _within(mine.wait(), end)
         finally:
-            self._waiting.remove(mine)
-            for waiting in self._waiting:  # there may be room, or a socket by now
-                waiting.set()
+            del self._waiting[mine]
+            same.remove(mine)
+            if not same:
+                del self._waiting_for[address]
+            self._wake_next()  # there may be room for one more
+
+    def _wake_next(self) -> None:
+        """Let the first that waits look for room. The others would look in vain."""
+        if self._waiting:
+            next(iter(self._waiting)).set()
 
     def _has_room(self) -> bool:
         """Whether one socket more may be opened, for which one that is idle may be closed."""
