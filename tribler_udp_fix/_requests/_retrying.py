@@ -44,7 +44,7 @@ class Retrying:
         sig: bool = True,
         is_gone: _gone.IsGone | None = None,
     ) -> None:
-        """Send *payload* to *peer*, and the same bytes again.
+        """Send *payload* to *peer*, and the same bytes again; what it asked before, no more.
 
         Raises ValueError where the cache is not in ``community.request_cache``, PeerGone where the
         peer is known to have gone, TypeError for what is not allowed, and what sending raises.
@@ -62,7 +62,7 @@ class Retrying:
         if gone(peer):
             raise PeerGone(f"{peer} is gone")
         message: Any = payload
-        exchange = self._exchange = Exchange(
+        exchange = Exchange(
             exchanges_of(community),
             peer,
             source_of(peer if sig else peer.address),
@@ -71,6 +71,9 @@ class Retrying:
             is_gone=gone,
             stands=lambda: self._stand_still(community_.request_cache),
         )
+        if self._exchange is not None:
+            self._exchange.end()
+        self._exchange = exchange
         task.add_done_callback(self._ended)
         exchange.start()
 
