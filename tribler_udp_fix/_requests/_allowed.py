@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import math
 import reprlib
+import sys
 from typing import Any
 
 
@@ -13,7 +13,7 @@ def check_seconds(name: str, value: Any) -> None:
     text = f"{name}={_shown(value)}: allowed is a positive number of seconds"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(text)
-    if not 0 < value < math.inf:
+    if not 0 < value <= sys.float_info.max:  # nor is a whole number that no float can hold
         raise ValueError(text)
 
 
@@ -24,6 +24,12 @@ def check_size(name: str, value: Any) -> None:
         raise TypeError(text)
     if value < 1:
         raise ValueError(text)
+
+
+def check_community(value: Any) -> None:
+    """Raise TypeError for what is no community."""
+    if isinstance(value, type) or not (hasattr(value, "endpoint") and hasattr(value, "ezr_pack")):
+        raise TypeError(f"community={_shown(value)}: allowed is a Community")
 
 
 def check_peer(value: Any) -> None:

@@ -99,12 +99,10 @@ class Exchanges:
             self._idle[key] = None
         return line
 
-    def begin(self, peer: Any) -> Line:
-        """One request more to *peer* is open."""
-        line = self.line(peer)
+    def begin(self, line: Line) -> None:
+        """One request more is open."""
         line.open += 1
         self._idle.pop(line.key, None)
-        return line
 
     def end(self, line: Line) -> None:
         """One less is."""
@@ -189,7 +187,7 @@ class Exchange:
         self.source = source  # who may answer
         self.address = peer.address
         self._all = exchanges
-        self._line = exchanges.begin(peer)
+        self._line = exchanges.line(peer)
         self._packet = packet
         self._timeout = timeout
         self._failed = failed
@@ -204,6 +202,7 @@ class Exchange:
         self._gives_way = False
         self._last: float | None = None
         self._schedule = self._scheduled()
+        exchanges.begin(self._line)  # last: whatever raises before has begun nothing
 
     def start(self) -> None:
         """Send it, or wait for a socket to send it from; raises what sending raises."""

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._requests import _gone
-from tribler_udp_fix._requests._allowed import check_function, check_payload, check_peer
+from tribler_udp_fix._requests._allowed import (
+    check_community,
+    check_function,
+    check_payload,
+    check_peer,
+)
 from tribler_udp_fix._requests._errors import PeerGone
 from tribler_udp_fix._requests._exchanges import Exchange, exchanges_of, source_of
 
@@ -49,6 +54,7 @@ class Retrying:
         Raises ValueError where the cache is not in ``community.request_cache``, PeerGone where the
         peer is known to have gone, TypeError for what is not allowed, and what sending raises.
         """
+        check_community(community)
         check_peer(peer)
         check_payload(payload)
         check_function("is_gone", is_gone)
