@@ -217,46 +217,6 @@ def test_who_finds_no_room_waits_in_order_until_a_socket_is_idle(ask):
     ask(main, limit=2)
 
 
-def test_who_waits_for_the_same_server_goes_on_with_the_first_of_them(ask):
-    async def main(sockets):
-        async with server(silent=99) as silent, server() as one, server() as other:
-            late = sockets.ask(silent.address, b"?", timeout=0.3, retries=0)
-            in_line = [one, other, one]
-            outcomes = await asyncio.gather(
-                late, *(sockets.ask(each.address, b"?") for each in in_line), return_exceptions=True
-            )
-            assert outcomes[1:] == [b"?"] * 3
-        assert sockets.counters["opened"] == 3
-
-    ask(main, limit=1)
-
-
-@pytest.mark.parametrize("servers", [1, 20])
-def test_of_many_that_wait_only_who_can_go_on_is_woken(ask, servers):
-    tasks: list[Any] = []
-
-    def make(loop: Any, coroutine: Any, **options: Any) -> Any:
-        tasks.append(coroutine.__name__)
-        return asyncio.Task(coroutine, loop=loop, **options)
-
-    async def main(sockets):
-        async with contextlib.AsyncExitStack() as stack:
-            silent = await stack.enter_async_context(server(silent=99))
-            asked = [await stack.enter_async_context(server()) for _ in range(servers)]
-            asyncio.get_running_loop().set_task_factory(make)
-            late = sockets.ask(silent.address, b"?", timeout=0.1, retries=0)
-            in_line = [
-                sockets.ask(each.address, b"%d" % number, match=(b"%d" % number).__eq__)
-                for number, each in enumerate(asked * (200 // servers))
-            ]
-            outcomes = await asyncio.gather(late, *in_line, return_exceptions=True)
-            asyncio.get_running_loop().set_task_factory(None)
-        assert outcomes[1:] == [b"%d" % number for number in range(200)]
-        assert tasks.count("wait") < 2 * 200
-
-    ask(main, limit=1)
-
-
 def test_an_idle_socket_is_closed_and_nothing_is_left_at_the_end(ask):
     async def main(sockets):
         async with server() as asked:
