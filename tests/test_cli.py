@@ -222,6 +222,11 @@ def test_a_pipe_gets_no_colours() -> None:
     assert "\x1b" not in cli("doctor").stdout
 
 
+@pytest.mark.parametrize("size", ["²", "-1", "0", "wide", pytest.param("9" * 5000, id="long")])
+def test_a_size_of_the_terminal_that_is_none_counts_as_unset(size: str) -> None:
+    assert cli("doctor", COLUMNS=size, LINES=size).stdout == cli("doctor").stdout
+
+
 @on_posix
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_a_terminal_gets_colours_unless_told_not_to(
