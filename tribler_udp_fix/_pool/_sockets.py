@@ -10,6 +10,7 @@ import socket
 from typing import Any, Coroutine, Sequence
 
 from tribler_udp_fix._pool._destination import Destination, DestinationUnreachable, Match, Question
+from tribler_udp_fix._settings import shown
 
 MOST = 64  # SelectorEventLoop on Windows has 512 in all, for everything
 MOST_RETRIES = 20
@@ -294,7 +295,8 @@ def _waits(seconds: float, retries: int, first: float | None) -> Sequence[float]
 
 
 def _check(name: str, value: Any, kind: Any, lowest: float, highest: float) -> None:
-    allowed = f"{name}={value!r}: allowed is a number from {lowest:g} to {highest:g}"
+    number = "a whole number" if kind is int else "a number"
+    allowed = f"{name}={shown(value)}: allowed is {number} from {lowest:g} to {highest:g}"
     if isinstance(value, bool) or not isinstance(value, kind):
         raise TypeError(allowed)
     if not lowest <= value <= highest:
@@ -302,7 +304,8 @@ def _check(name: str, value: Any, kind: Any, lowest: float, highest: float) -> N
 
 
 def _check_address(value: Any) -> None:
-    allowed = f"address={reprlib.repr(value)}: allowed are a host, a name or an address, and a port"
+    told = shown(value, reprlib.repr)
+    allowed = f"address={told}: allowed are a host, a name or an address, and a port"
     if not isinstance(value, (tuple, list)):
         raise TypeError(allowed)
     if len(value) != 2:
@@ -317,5 +320,5 @@ def _check_match(value: Any) -> None:
     waits = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(call)
     if value is not None and (not callable(value) or waits):
         kind = "an async one" if waits else "no function"
-        shown = getattr(value, "__qualname__", reprlib.repr(value))
-        raise TypeError(f"match={shown}, {kind}: allowed is a function that returns a bool")
+        told = getattr(value, "__qualname__", None) or shown(value, reprlib.repr)
+        raise TypeError(f"match={told}, {kind}: allowed is a function that returns a bool")

@@ -7,6 +7,8 @@ import reprlib
 import sys
 from typing import Any
 
+from tribler_udp_fix._settings import shown
+
 
 def check_seconds(name: str, value: Any) -> None:
     """Raise TypeError or ValueError unless *value* is a positive number."""
@@ -58,9 +60,9 @@ def check_identifier(name: str, payload: Any) -> None:
     """
     fields = [*getattr(payload, "names", ()), *getattr(payload, "__dataclass_fields__", ())]
     if fields and "identifier" not in fields and not hasattr(payload, "identifier"):
-        shown, all_of_them = _shown(payload), ", ".join(dict.fromkeys(fields))
+        told, all_of_them = _shown(payload), ", ".join(dict.fromkeys(fields))
         raise ValueError(
-            f"{name}={shown} with the fields {all_of_them}: allowed is one with a field identifier"
+            f"{name}={told} with the fields {all_of_them}: allowed is one with a field identifier"
         )
 
 
@@ -70,11 +72,11 @@ def check_function(name: str, value: Any) -> None:
     waits = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(call)
     if value is not None and (not callable(value) or waits):
         kind = "an async one" if waits else "no function"
-        shown = getattr(value, "__qualname__", _shown(value))
-        raise TypeError(f"{name}={shown}, {kind}: allowed is a function that returns a bool")
+        told = getattr(value, "__qualname__", None) or _shown(value)
+        raise TypeError(f"{name}={told}, {kind}: allowed is a function that returns a bool")
 
 
 def _shown(value: Any) -> str:
     if hasattr(value, "msg_id"):  # its repr() has all its fields, of up to 64 kB
         return value.__name__ if isinstance(value, type) else f"{type(value).__name__}(…)"
-    return reprlib.repr(value)
+    return shown(value, reprlib.repr)
