@@ -290,6 +290,19 @@ def test_what_match_raises_is_its_askers(ask):
     ask(main)
 
 
+@pytest.mark.parametrize("raised", [asyncio.CancelledError, StopIteration])
+def test_what_a_future_cannot_hold_as_its_error_match_may_raise_too(ask, raised):
+    def match(_: bytes) -> bool:
+        raise raised
+
+    async def main(sockets):
+        async with server() as asked:
+            with pytest.raises(RuntimeError, match=f"match raised {raised.__name__}"):
+                await sockets.ask(asked.address, b"?", match=match, timeout=1)
+
+    ask(main)
+
+
 def test_without_match_an_answer_to_an_earlier_question_is_nobodys(ask):
     class Slow(Server):
         def datagram_received(self, data: bytes, addr: Any) -> None:
