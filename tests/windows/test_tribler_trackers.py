@@ -145,9 +145,9 @@ def test_silent_trackers_keep_no_other_from_being_asked(trackers, plugin):
                 silent.append(transport.get_extra_info("sockname"))
             _, live = await tracker()
             addresses = [*silent, live]
-            asking = [ask(address, number, 0.5) for number, address in enumerate(addresses)]
+            asking = [ask(address, number, 1.0) for number, address in enumerate(addresses)]
             answers = await asyncio.gather(*asking, return_exceptions=True)
-            return answers, await ask(live, 99, 0.5)
+            return answers, await ask(live, 99, 1.0)
 
     (*silent, answer), later = _asked(trackers, main)
     assert [type(each) for each in silent] == [asyncio.TimeoutError] * 64
