@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -221,6 +222,11 @@ def test_a_pipe_gets_no_colours() -> None:
     assert "\x1b" not in cli("doctor").stdout
 
 
+@pytest.mark.parametrize("size", ["²", "-1", "0", "wide", pytest.param("9" * 5000, id="long")])
+def test_a_size_of_the_terminal_that_is_none_counts_as_unset(size: str) -> None:
+    assert cli("doctor", COLUMNS=size, LINES=size).stdout == cli("doctor").stdout
+
+
 @on_posix
 @pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_a_terminal_gets_colours_unless_told_not_to(
@@ -270,6 +276,37 @@ def test_a_reader_that_has_had_enough_is_no_error(words: list[str]) -> None:
     )
     os.close(write)
     assert result.stderr == ""
+
+
+def redirected(where: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line with the shell's redirection *where*."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$0" -m tribler_udp_fix "$@" {where}', sys.executable, *words],
+        cwd=ROOT,
+        env=environ(),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        timeout=60,
+    )
+
+
+WRITING = [["--help"], ["--version"], ["completion", "bash"], ["doctor"], ["doctor", "--json"]]
+
+
+@on_posix
+@pytest.mark.parametrize("words", WRITING)
+def test_a_stdout_that_is_closed_takes_what_is_printed(words: list[str]) -> None:
+    result = redirected(">&-", *words)
+    assert (result.returncode, result.stderr) == (cli(*words).returncode, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="nothing here is always full")
+@pytest.mark.parametrize("words", WRITING)
+def test_a_stdout_that_is_full_is_one_line_on_stderr(words: list[str]) -> None:
+    result = redirected(">/dev/full", *words)
+    told = f"the output could not be written: {os.strerror(errno.ENOSPC)}"
+    assert (result.returncode, result.stderr) == (2, f"tribler-udp-fix: {told}\n")
 
 
 @pytest.mark.parametrize("shell", SHELLS)

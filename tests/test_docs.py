@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import dataclasses
 import os
@@ -102,6 +103,14 @@ def test_a_program_runs_to_its_end_as_it_stands(block: Block, started: Any) -> N
     process = started(block)
     out, _ = process.communicate(timeout=120)
     assert process.returncode == 0, out
+
+
+@pytest.mark.parametrize("block", PROGRAMS, ids=str)
+def test_a_program_goes_over_a_copy_of_what_may_change_while_it_waits(block: Block) -> None:
+    loops = [node for node in ast.walk(ast.parse(block.text)) if isinstance(node, ast.For)]
+    for node in loops:
+        if any(isinstance(each, ast.Await) for each in ast.walk(node)):
+            assert not isinstance(node.iter, ast.Attribute), ast.dump(node.iter)
 
 
 @pytest.mark.parametrize("block", [b for b in PROGRAMS if SERVES in b.text], ids=str)

@@ -23,3 +23,9 @@ def repaired():
     tribler_udp_fix.install()
     yield
     tribler_udp_fix.uninstall()
+
+
+def test_on_a_transport_of_asyncios_own_a_closed_endpoint_is_handed_no_resend():
+    import request_harness
+
+    request_harness.run("a_closed_endpoint_is_handed_no_resend")

@@ -6,18 +6,20 @@ import asyncio
 import dataclasses
 import functools
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import tribler_udp_fix
 from tribler_udp_fix._requests._allowed import check_identifier
+from tribler_udp_fix._requests._exchanges import exchanges_of
 
 if sys.platform == "win32":
     pytest.skip("that is the same on any system", allow_module_level=True)
 pytest.importorskip("ipv8", reason="pyipv8 does not support this Python")
 
-from asking import KEYS, Answer, Node, Question
+from asking import KEYS, Answer, Asking, Node, Question
 from ipv8.keyvault.crypto import default_eccrypto
 from ipv8.messaging.lazy_payload import VariablePayload
 from ipv8.messaging.payload import Payload
@@ -69,6 +71,11 @@ PEER: Any = Peer(default_eccrypto.generate_key(KEYS).pub(), ("127.0.0.1", 9))
         ({"timeout": None}, TypeError, "timeout=None: allowed"),
         ({"timeout": True}, TypeError, "timeout=True: allowed"),
         ({"timeout": float("nan")}, ValueError, "timeout=nan: allowed"),
+        ({"timeout": 10**400}, ValueError, "timeout=1000.*000: allowed is a positive number of"),
+        ({"timeout": 10**5000}, ValueError, r"timeout=(int\(…\)|1000.*): allowed is a positive"),
+        ({"community": None}, TypeError, "community=None: allowed is a Community"),
+        ({"community": "x"}, TypeError, "community='x': allowed"),
+        ({"community": Asking}, TypeError, "community=<class 'asking.Asking'>: allowed"),
         ({"reply": QUESTION}, TypeError, r"^reply=Question\(…\): allowed is a payload class that"),
         ({"reply": None}, TypeError, "reply=None: allowed is a payload class that has a msg_id"),
         ({"reply": Unnumbered}, ValueError, "reply=Unnumbered with the fields number: allowed is"),
@@ -87,11 +94,12 @@ def test_what_cannot_be_asked_is_refused_and_nothing_is_sent(options, error, say
         alice = await Node().start()
         sent: list[Any] = []
         alice.endpoint.send = lambda *args: sent.append(args)
-        asked = {"peer": PEER, "payload": QUESTION, "reply": Answer, **options}
+        given = {"community": alice.community, "peer": PEER, "payload": QUESTION, "reply": Answer}
         try:
             with pytest.raises(error, match=says):
-                await asyncio.wait_for(tribler_udp_fix.request(alice.community, **asked), 5)
+                await asyncio.wait_for(tribler_udp_fix.request(**{**given, **options}), 5)
             assert sent == []
+            assert exchanges_of(alice.community).line(PEER).open == 0
             assert not hasattr(Question, "identifier")
         finally:
             await alice.stop()
@@ -99,10 +107,19 @@ def test_what_cannot_be_asked_is_refused_and_nothing_is_sent(options, error, say
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("is_gone", [5, later])
-def test_so_is_what_a_cache_cannot_ask_with(is_gone):
-    with pytest.raises(TypeError, match=r"is_gone=.*: allowed is a function that returns"):
-        tribler_udp_fix.Retrying().ask(None, PEER, QUESTION, is_gone=is_gone)
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"community": None}, "community=None: allowed is a Community"),
+        ({"is_gone": 5}, "is_gone=5, no function: allowed is a function that returns"),
+        ({"is_gone": later}, "is_gone=later, an async one: allowed is a function that returns"),
+    ],
+)
+def test_so_is_what_a_cache_cannot_ask_with(options, says):
+    community = SimpleNamespace(endpoint=None, ezr_pack=None)
+    given = {"community": community, "peer": PEER, "payload": QUESTION}
+    with pytest.raises(TypeError, match=says):
+        tribler_udp_fix.Retrying().ask(**{**given, **options})
 
 
 @pytest.mark.parametrize(
@@ -112,6 +129,7 @@ def test_so_is_what_a_cache_cannot_ask_with(is_gone):
         ({"ttl": None}, TypeError, "ttl=None: allowed"),
         ({"ttl": True}, TypeError, "ttl=True: allowed"),
         ({"ttl": -1}, ValueError, "ttl=-1: allowed"),
+        ({"ttl": 10**400}, ValueError, "ttl=1000.*000: allowed"),
         ({"size": True}, TypeError, "size=True: allowed is a whole number from 1"),
         ({"size": 1.5}, TypeError, "size=1.5: allowed"),
         ({"size": 0}, ValueError, "size=0: allowed"),
@@ -120,6 +138,19 @@ def test_so_is_what_a_cache_cannot_ask_with(is_gone):
 def test_so_is_what_cannot_be_remembered(options, error, says):
     with pytest.raises(error, match=says):
         tribler_udp_fix.deduplicated(**options)
+
+
+def test_a_request_that_cannot_begin_is_not_open(monkeypatch):
+    async def main() -> None:
+        alice = await Node().start()
+        exchanges = exchanges_of(alice.community)
+        monkeypatch.setattr(exchanges, "time", lambda _ipv6: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await tribler_udp_fix.request(alice.community, PEER, QUESTION, reply=Answer)
+        assert exchanges.line(PEER).open == 0
+        await alice.stop()
+
+    asyncio.run(main())
 
 
 @dataclasses.dataclass

@@ -79,6 +79,11 @@ def test_a_bad_value_is_refused_naming_setting_value_and_what_is_allowed(
     assert str(caught.value).startswith(f"{setting}={value!r}: allowed is {allowed}")
 
 
+def test_a_number_that_python_makes_no_text_of_is_refused_as_any_other() -> None:
+    with pytest.raises(ValueError, match=r"error_budget=(int\(…\)|10*): allowed is a whole number"):
+        Settings(error_budget=10**5000)
+
+
 def test_an_environment_without_our_names_gives_the_defaults() -> None:
     assert read({"PATH": "/bin", "TRIBLER_UDP_FIX": "1"}) == (Settings(), [])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from typing import Any, cast
 
@@ -40,7 +41,7 @@ class Screen:
         self.popups.append((title, text))
 
 
-async def shown(settings: Settings, failing: bool) -> Screen:
+async def shown(settings: Settings, failing: bool, watchdogs: int = 1) -> Screen:
     """What is shown of an endpoint that hears itself, and whose sends may fail."""
     endpoint = UDPEndpoint(0, "127.0.0.1")
     assert await endpoint.open()
@@ -49,10 +50,12 @@ async def shown(settings: Settings, failing: bool) -> Screen:
     relay.start()
     kind = EventKind.CANNOT_SEND if failing else EventKind.NO_PEER
     loop = asyncio.get_running_loop()
-    async with Watchdog(endpoint, settings):
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(watchdogs):
+            await stack.enter_async_context(Watchdog(endpoint, settings))
         end = loop.time() + 15
         with failing_sends(endpoint, 10013):
-            while kind.value not in screen.kinds and loop.time() < end:
+            while screen.kinds.count(kind.value) < watchdogs and loop.time() < end:
                 if failing:
                     endpoint.send(("127.0.0.1", 9), b"nobody is to hear this")
                 await asyncio.sleep(0.1)
@@ -81,3 +84,13 @@ def test_what_ails_an_endpoint_that_hears_is_one_popup_with_what_can_be_done(fai
     assert said in text
     assert "firewall" in text
     assert text.endswith("To see how it stands, open the page.")
+
+
+def test_it_is_one_popup_where_several_watchdogs_watch_one_endpoint():
+    tribler_udp_fix.install()
+    try:
+        screen = asyncio.run(shown(QUICK, failing=True, watchdogs=3))
+    finally:
+        tribler_udp_fix.uninstall()
+    assert screen.kinds.count(EventKind.CANNOT_SEND.value) == 3
+    assert len(screen.popups) == 1

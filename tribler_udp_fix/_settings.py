@@ -258,7 +258,8 @@ class Settings:
             try:
                 kind.check(value)
             except (TypeError, ValueError) as exc:
-                raise type(exc)(f"{field.name}={value!r}: allowed is {kind.allowed}") from None
+                text = f"{field.name}={shown(value)}: allowed is {kind.allowed}"
+                raise type(exc)(text) from None
 
     @property
     def port_failures(self) -> float:
@@ -349,6 +350,14 @@ _in_force = Settings()
 def current_settings() -> Settings:
     """The settings in force: those of the last ``install()`` that was given any."""
     return _in_force
+
+
+def shown(value: Any, form: Callable[[Any], str] = repr) -> str:
+    """What an error says *value* is. Of a number of thousands of digits Python makes no text."""
+    try:
+        return form(value)
+    except ValueError:
+        return f"{type(value).__name__}(…)"
 
 
 def settings_for(given: Settings | None) -> Settings:

@@ -142,6 +142,22 @@ async def a_cache_is_sent_again_until_it_is_popped(alice, bob):
 
 
 @case
+async def a_cache_that_asks_somebody_else_asks_the_first_no_more(alice, bob):
+    carol = await Node().start()
+    hear_answers(alice)
+    sends = Sends(alice)
+    with testing.silent_peer(bob.endpoint):
+        cache = ask_by_cache(alice, bob)
+        await asyncio.sleep(0.5)
+        cache.ask(alice.community, carol.peer, Question(cache.number, b"!"))
+        assert await cache.answer == b"!"
+        await asyncio.sleep(20)
+    assert len(sends) == 2
+    assert exchanges_of(alice.community).line(bob.peer).open == 0
+    await carol.stop()
+
+
+@case
 async def a_cache_that_times_out_is_sent_no_more(alice, bob):
     sends = Sends(alice)
     with testing.silent_peer(bob.endpoint):

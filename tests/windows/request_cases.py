@@ -206,6 +206,21 @@ async def a_closed_endpoint_is_an_error_at_once(alice, bob):
 
 
 @case
+async def a_closed_endpoint_is_handed_no_resend(alice, bob):
+    exchanges = _exchanges.exchanges_of(alice.community)
+    with testing.silent_peer(bob.endpoint):
+        asking = [asyncio.ensure_future(alice.ask(bob, b"%d" % number)) for number in range(50)]
+        await asyncio.sleep(2)  # one has been sent again, and the others wait for their turn
+        sends, saved = Sends(alice), exchanges.budget._saved
+        alice.endpoint.close()
+        outcomes = await asyncio.gather(*asking, return_exceptions=True)
+    assert len(sends) == 0
+    assert exchanges.budget._saved == saved
+    assert [type(outcome) for outcome in outcomes] == [EndpointClosed] * 50
+    assert sum(outcome.attempts for outcome in outcomes) == 50 + 1
+
+
+@case
 async def unloading_the_community_cancels_what_it_has_asked(alice, bob):
     with testing.silent_peer(bob.endpoint):
         asking = asyncio.ensure_future(alice.ask(bob, b"?"))

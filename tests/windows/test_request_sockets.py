@@ -249,10 +249,13 @@ async def never(_: bytes) -> bool:
     [
         ({"timeout": 0}, ValueError, "timeout=0: allowed is a number from 0.001 to 3600"),
         ({"timeout": "1"}, TypeError, "timeout='1'"),
-        ({"retries": -1}, ValueError, "retries=-1: allowed is a number from 0 to 20"),
+        ({"retries": -1}, ValueError, "retries=-1: allowed is a whole number from 0 to 20"),
+        ({"retries": 1.5}, TypeError, "retries=1.5: allowed is a whole number from 0 to 20"),
         ({"wait": 0}, ValueError, "wait=0"),
+        ({"wait": 10**5000}, ValueError, r"wait=(int\(…\)|10*): allowed is a number from"),
+        ({"address": [10**5000]}, ValueError, r"address=(list\(…\)|\[10.*): allowed are a host"),
         ({"data": "text"}, TypeError, "data: allowed are bytes, not str"),
-        ({"address": ("127.0.0.1", 0)}, ValueError, "port=0: allowed is a number from 1 to 65535"),
+        ({"address": ("127.0.0.1", 0)}, ValueError, "port=0: allowed is a whole number from 1 to"),
         ({"address": None}, TypeError, "address=None: allowed are a host, a name or an address,"),
         ({"address": "127.0.0.1"}, TypeError, "address='127.0.0.1': allowed are"),
         ({"address": ("127.0.0.1", 1, 2)}, ValueError, r"address=\('127.0.0.1', 1, 2\): allowed"),
@@ -274,7 +277,7 @@ def test_what_is_not_allowed_is_refused(ask, options, error, says):
         assert sockets.counters["asked"] == 0
 
     ask(main)
-    with pytest.raises(ValueError, match="limit=65: allowed is a number from 1 to 64"):
+    with pytest.raises(ValueError, match="limit=65: allowed is a whole number from 1 to 64"):
         RequestSockets(limit=65)
 
 
@@ -283,6 +286,19 @@ def test_what_match_raises_is_its_askers(ask):
         async with server() as asked:
             with pytest.raises(ZeroDivisionError):
                 await sockets.ask(asked.address, b"?", match=lambda data: len(data) // 0 > 0)
+
+    ask(main)
+
+
+@pytest.mark.parametrize("raised", [asyncio.CancelledError, StopIteration])
+def test_what_a_future_cannot_hold_as_its_error_match_may_raise_too(ask, raised):
+    def match(_: bytes) -> bool:
+        raise raised
+
+    async def main(sockets):
+        async with server() as asked:
+            with pytest.raises(RuntimeError, match=f"match raised {raised.__name__}"):
+                await sockets.ask(asked.address, b"?", match=match, timeout=1)
 
     ask(main)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import struct
 import sys
@@ -126,6 +127,32 @@ def test_only_the_tracker_itself_can_answer(trackers, plugin):
         assert isinstance(answer, asyncio.TimeoutError)
     else:
         assert answer == struct.pack("!ii", 0, 7)  # forged
+
+
+def test_silent_trackers_keep_no_other_from_being_asked(trackers, plugin):
+    class Silent(Tracker):
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            pass
+
+    async def main(ask, tracker):
+        with contextlib.ExitStack() as stack:
+            silent = []
+            for _ in range(64):  # as many as the pool has sockets
+                transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+                    Silent, local_addr=("127.0.0.1", 0)
+                )
+                stack.callback(transport.close)
+                silent.append(transport.get_extra_info("sockname"))
+            _, live = await tracker()
+            addresses = [*silent, live]
+            asking = [ask(address, number, 1.0) for number, address in enumerate(addresses)]
+            answers = await asyncio.gather(*asking, return_exceptions=True)
+            return answers, await ask(live, 99, 1.0)
+
+    (*silent, answer), later = _asked(trackers, main)
+    assert [type(each) for each in silent] == [asyncio.TimeoutError] * 64
+    assert answer == struct.pack("!ii", 0, 64)
+    assert later == struct.pack("!ii", 0, 99)
 
 
 def test_a_url_that_cannot_be_asked_is_told_as_tribler_tells_it(trackers, plugin):

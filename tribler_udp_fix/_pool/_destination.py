@@ -79,10 +79,10 @@ class Question:
         try:
             if self._match is not None and not self._match(data):
                 return False
-        except Exception as exc:  # the asker's own
-            if isinstance(exc, StopIteration):  # which no future takes
-                exc = RuntimeError(f"match raised {exc!r}")
-            self.answer.set_exception(exc)
+        except (Exception, asyncio.CancelledError) as exc:  # the asker's own
+            # No future takes the one, and the other would seem to be the asker's cancellation.
+            unfit = isinstance(exc, (StopIteration, asyncio.CancelledError))
+            self.answer.set_exception(RuntimeError(f"match raised {exc!r}") if unfit else exc)
             return True
         self.answer.set_result(data)
         return True

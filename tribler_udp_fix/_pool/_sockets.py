@@ -10,6 +10,7 @@ import socket
 from typing import Any, Coroutine, Sequence
 
 from tribler_udp_fix._pool._destination import Destination, DestinationUnreachable, Match, Question
+from tribler_udp_fix._settings import shown
 
 MOST = 64  # SelectorEventLoop on Windows has 512 in all, for everything
 MOST_RETRIES = 20
@@ -40,7 +41,9 @@ class RequestSockets:
         self._limit = limit
         self._idle = idle
         self._open: dict[Any, Destination] = {}  # the one that was used last comes last
-        self._waiting: collections.deque[asyncio.Event] = collections.deque()
+        # In order; a dictionary, since each that gives up is taken out, wherever it stands.
+        self._waiting: collections.OrderedDict[asyncio.Event, None] = collections.OrderedDict()
+        self._waiting_for: dict[Any, set[asyncio.Event]] = {}  # the same, by address
         self._counts = dict.fromkeys(_COUNTED, 0)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
@@ -185,12 +188,11 @@ class RequestSockets:
     def _leave(self, destination: Destination) -> None:
         destination.users -= 1
         if destination.users or self._open.get(destination.address) is not destination:
-            if self._waiting:  # it may have had a second socket
-                self._waiting[0].set()
+            self._wake_next()  # it may have had a second socket
             return
         if self._waiting:
             self._end(destination)
-            self._waiting[0].set()
+            self._wake_next()
         else:
             loop = asyncio.get_running_loop()
             destination.idle = loop.call_later(self._idle, self._end, destination)
@@ -198,17 +200,28 @@ class RequestSockets:
     async def _wait_for_room(self, address: Any, end: float) -> None:
         """Wait, in order, until one socket more may be opened, or *address* has one."""
         mine = asyncio.Event()
-        self._waiting.append(mine)
+        self._waiting[mine] = None
+        same = self._waiting_for.setdefault(address, set())
+        same.add(mine)
         try:
             while not (self._closed or address in self._open):
-                if self._waiting[0] is mine and self._has_room():
+                if next(iter(self._waiting)) is mine and self._has_room():
+                    for waiting in same:  # they have a socket by then
+                        waiting.set()
                     return
                 mine.clear()
                 await _within(mine.wait(), end)
         finally:
-            self._waiting.remove(mine)
-            for waiting in self._waiting:  # there may be room, or a socket by now
-                waiting.set()
+            del self._waiting[mine]
+            same.remove(mine)
+            if not same:
+                del self._waiting_for[address]
+            self._wake_next()  # there may be room for one more
+
+    def _wake_next(self) -> None:
+        """Let the first that waits look for room. The others would look in vain."""
+        if self._waiting:
+            next(iter(self._waiting)).set()
 
     def _has_room(self) -> bool:
         """Whether one socket more may be opened, for which one that is idle may be closed."""
@@ -282,7 +295,8 @@ def _waits(seconds: float, retries: int, first: float | None) -> Sequence[float]
 
 
 def _check(name: str, value: Any, kind: Any, lowest: float, highest: float) -> None:
-    allowed = f"{name}={value!r}: allowed is a number from {lowest:g} to {highest:g}"
+    number = "a whole number" if kind is int else "a number"
+    allowed = f"{name}={shown(value)}: allowed is {number} from {lowest:g} to {highest:g}"
     if isinstance(value, bool) or not isinstance(value, kind):
         raise TypeError(allowed)
     if not lowest <= value <= highest:
@@ -290,7 +304,8 @@ def _check(name: str, value: Any, kind: Any, lowest: float, highest: float) -> N
 
 
 def _check_address(value: Any) -> None:
-    allowed = f"address={reprlib.repr(value)}: allowed are a host, a name or an address, and a port"
+    told = shown(value, reprlib.repr)
+    allowed = f"address={told}: allowed are a host, a name or an address, and a port"
     if not isinstance(value, (tuple, list)):
         raise TypeError(allowed)
     if len(value) != 2:
@@ -305,5 +320,5 @@ def _check_match(value: Any) -> None:
     waits = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(call)
     if value is not None and (not callable(value) or waits):
         kind = "an async one" if waits else "no function"
-        shown = getattr(value, "__qualname__", reprlib.repr(value))
-        raise TypeError(f"match={shown}, {kind}: allowed is a function that returns a bool")
+        told = getattr(value, "__qualname__", None) or shown(value, reprlib.repr)
+        raise TypeError(f"match={told}, {kind}: allowed is a function that returns a bool")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import math
 import reprlib
+import sys
 from typing import Any
+
+from tribler_udp_fix._settings import shown
 
 
 def check_seconds(name: str, value: Any) -> None:
@@ -13,7 +15,7 @@ def check_seconds(name: str, value: Any) -> None:
     text = f"{name}={_shown(value)}: allowed is a positive number of seconds"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(text)
-    if not 0 < value < math.inf:
+    if not 0 < value <= sys.float_info.max:  # nor is a whole number that no float can hold
         raise ValueError(text)
 
 
@@ -24,6 +26,12 @@ def check_size(name: str, value: Any) -> None:
         raise TypeError(text)
     if value < 1:
         raise ValueError(text)
+
+
+def check_community(value: Any) -> None:
+    """Raise TypeError for what is no community."""
+    if isinstance(value, type) or not (hasattr(value, "endpoint") and hasattr(value, "ezr_pack")):
+        raise TypeError(f"community={_shown(value)}: allowed is a Community")
 
 
 def check_peer(value: Any) -> None:
@@ -52,9 +60,9 @@ def check_identifier(name: str, payload: Any) -> None:
     """
     fields = [*getattr(payload, "names", ()), *getattr(payload, "__dataclass_fields__", ())]
     if fields and "identifier" not in fields and not hasattr(payload, "identifier"):
-        shown, all_of_them = _shown(payload), ", ".join(dict.fromkeys(fields))
+        told, all_of_them = _shown(payload), ", ".join(dict.fromkeys(fields))
         raise ValueError(
-            f"{name}={shown} with the fields {all_of_them}: allowed is one with a field identifier"
+            f"{name}={told} with the fields {all_of_them}: allowed is one with a field identifier"
         )
 
 
@@ -64,11 +72,11 @@ def check_function(name: str, value: Any) -> None:
     waits = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(call)
     if value is not None and (not callable(value) or waits):
         kind = "an async one" if waits else "no function"
-        shown = getattr(value, "__qualname__", _shown(value))
-        raise TypeError(f"{name}={shown}, {kind}: allowed is a function that returns a bool")
+        told = getattr(value, "__qualname__", None) or _shown(value)
+        raise TypeError(f"{name}={told}, {kind}: allowed is a function that returns a bool")
 
 
 def _shown(value: Any) -> str:
     if hasattr(value, "msg_id"):  # its repr() has all its fields, of up to 64 kB
         return value.__name__ if isinstance(value, type) else f"{type(value).__name__}(…)"
-    return reprlib.repr(value)
+    return shown(value, reprlib.repr)

@@ -83,6 +83,12 @@ class Exchanges:
         """The community's, which holds it; None once both are gone."""
         return self._endpoint()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the endpoint is there, and open."""
+        endpoint = self.endpoint
+        return endpoint is not None and endpoint.is_open()
+
     def line(self, peer: Any) -> Line:
         """What is known of *peer*. While requests to it are open, it is not forgotten."""
         key = peer.public_key.key_to_bin()
@@ -93,12 +99,10 @@ class Exchanges:
             self._idle[key] = None
         return line
 
-    def begin(self, peer: Any) -> Line:
-        """One request more to *peer* is open."""
-        line = self.line(peer)
+    def begin(self, line: Line) -> None:
+        """One request more is open."""
         line.open += 1
         self._idle.pop(line.key, None)
-        return line
 
     def end(self, line: Line) -> None:
         """One less is."""
@@ -142,8 +146,7 @@ class Exchanges:
 
     def _look(self) -> None:
         self._looking = self.loop.call_later(LOOK, self._look)
-        endpoint = self.endpoint
-        if endpoint is None or not endpoint.is_open():
+        if not self.is_open:
             for exchange in list(self._open):
                 exchange.fail(EndpointClosed("the endpoint was closed", exchange.attempts))
             return
@@ -184,7 +187,7 @@ class Exchange:
         self.source = source  # who may answer
         self.address = peer.address
         self._all = exchanges
-        self._line = exchanges.begin(peer)
+        self._line = exchanges.line(peer)
         self._packet = packet
         self._timeout = timeout
         self._failed = failed
@@ -199,6 +202,7 @@ class Exchange:
         self._gives_way = False
         self._last: float | None = None
         self._schedule = self._scheduled()
+        exchanges.begin(self._line)  # last: whatever raises before has begun nothing
 
     def start(self) -> None:
         """Send it, or wait for a socket to send it from; raises what sending raises."""
@@ -318,7 +322,9 @@ class Exchange:
                 self.fail(exc)
 
     def _send_in_turn(self) -> None:
-        if self._is_gone(self.peer):
+        if not self._all.is_open:  # which pyipv8's send() does not mind
+            self.fail(EndpointClosed("the endpoint was closed", self.attempts))
+        elif self._is_gone(self.peer):
             self.fail(PeerGone(f"{self.peer} is gone", self.attempts))
         elif not self._all.budget.spend():
             COUNTERS.add("requests_not_resent")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Tuple, TypeVar
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._requests import _gone
 from tribler_udp_fix._requests._allowed import (
+    check_community,
     check_function,
     check_identifier,
     check_payload,
@@ -60,6 +61,7 @@ async def request(
     RuntimeError where the community has a handler of its own for the reply; TypeError or ValueError
     for what is not allowed. It is cancelled when the community is unloaded.
     """
+    check_community(community)
     check_peer(peer)
     check_payload(payload)
     check_reply(reply)

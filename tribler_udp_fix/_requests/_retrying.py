@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._requests import _gone
-from tribler_udp_fix._requests._allowed import check_function, check_payload, check_peer
+from tribler_udp_fix._requests._allowed import (
+    check_community,
+    check_function,
+    check_payload,
+    check_peer,
+)
 from tribler_udp_fix._requests._errors import PeerGone
 from tribler_udp_fix._requests._exchanges import Exchange, exchanges_of, source_of
 
@@ -44,11 +49,12 @@ class Retrying:
         sig: bool = True,
         is_gone: _gone.IsGone | None = None,
     ) -> None:
-        """Send *payload* to *peer*, and the same bytes again.
+        """Send *payload* to *peer*, and the same bytes again; what it asked before, no more.
 
         Raises ValueError where the cache is not in ``community.request_cache``, PeerGone where the
         peer is known to have gone, TypeError for what is not allowed, and what sending raises.
         """
+        check_community(community)
         check_peer(peer)
         check_payload(payload)
         check_function("is_gone", is_gone)
@@ -62,7 +68,7 @@ class Retrying:
         if gone(peer):
             raise PeerGone(f"{peer} is gone")
         message: Any = payload
-        exchange = self._exchange = Exchange(
+        exchange = Exchange(
             exchanges_of(community),
             peer,
             source_of(peer if sig else peer.address),
@@ -71,6 +77,9 @@ class Retrying:
             is_gone=gone,
             stands=lambda: self._stand_still(community_.request_cache),
         )
+        if self._exchange is not None:
+            self._exchange.end()
+        self._exchange = exchange
         task.add_done_callback(self._ended)
         exchange.start()
 

@@ -103,10 +103,12 @@ class Relay:
         elif event.state == State.UNKNOWN.value and event.cause == Input.CLOSED.value:
             for what in (_DEAFNESS, *_CONDITIONS):
                 self._end((event.endpoint, what))
-        elif event.state in _DEAF and deafness not in self._failures:
+        elif event.state in _DEAF:
             self._begin(deafness)
 
     def _begin(self, failure: Failure) -> None:
+        if failure in self._failures:  # another watchdog may watch the same endpoint
+            return
         seconds = 0.0 if failure[1] == _NO_PEER else self._lasting
         self._failures[failure] = time.monotonic(), self._later(failure, seconds)
 

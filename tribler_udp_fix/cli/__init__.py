@@ -6,14 +6,23 @@ anything here has imported asyncio.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import os
 import sys
-from typing import Sequence
+from typing import TYPE_CHECKING, Any, Sequence
 
 from tribler_udp_fix.cli.parser import build_parser, check_command
 
+if TYPE_CHECKING:
+    import argparse
+
+CANNOT = 2
 INTERRUPTED = 130
+
+# What a disk or a device makes of a write that it cannot take.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,6 +39,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         from tribler_udp_fix.cli import run
 
         return run.main(words[1:], parser)
+    stdout: Any = sys.stdout
+    if stdout is not None:
+        return _answer(parser, words)
+    # It was closed before the start: what is printed goes nowhere, as print() itself has it.
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+        return _answer(parser, words)
+
+
+def _answer(parser: argparse.ArgumentParser, words: list[str]) -> int:
     _never_fail_to_encode()
     try:
         try:
@@ -53,7 +71,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.platform == "win32" and exc.errno == 22 and exc.filename is None:
             _forget_stdout()
             return 1
-        raise
+        if exc.errno not in _UNWRITABLE or exc.filename is not None:
+            raise
+        from tribler_udp_fix.cli.console import say
+
+        _forget_stdout()
+        say(f"the output could not be written: {exc.strerror}")
+        return CANNOT
 
 
 def _never_fail_to_encode() -> None:
@@ -65,6 +89,6 @@ def _never_fail_to_encode() -> None:
 
 
 def _forget_stdout() -> None:
-    """Nobody reads any more: the interpreter's last flush must not complain either."""
+    """Nobody reads any more, or can: the interpreter's last flush must not complain either."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_WIDTH = 80
+_SIZE = re.compile("[0-9]{1,4}")  # rich takes whatever is a digit, such as ², for a number
 DRAWN_WITH = ("box", "console", "live", "progress_bar", "table", "text")  # modules of rich
 
 
@@ -35,9 +37,15 @@ def make_console(stream: TextIO) -> Console:
     """A console that draws on the stream: without colour in a pipe or under NO_COLOR."""
     from rich.console import Console
 
+    environ = {
+        name: text
+        for name, text in os.environ.items()
+        if name not in ("COLUMNS", "LINES") or _SIZE.fullmatch(text)
+    }
     return Console(
         file=stream,
-        width=None if stream.isatty() else _pipe_width(),
+        width=None if stream.isatty() else int(environ.get("COLUMNS", 0)) or PIPE_WIDTH,
+        _environ=environ,
         highlight=False,
         markup=False,
         emoji=False,
@@ -52,8 +60,3 @@ def can_draw_live(console: Console) -> bool:
 def say(message: str) -> None:
     """One line on stderr."""
     print(f"tribler-udp-fix: {message}", file=sys.stderr, flush=True)
-
-
-def _pipe_width() -> int:
-    columns = os.environ.get("COLUMNS", "")
-    return int(columns) if columns.isdigit() and int(columns) > 0 else PIPE_WIDTH
