@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import tribler_udp_fix
-from tribler_udp_fix._requests._allowed import check_identifier
+from tribler_udp_fix._peers._allowed import check_identifier
 from tribler_udp_fix._requests._exchanges import exchanges_of
 
 if sys.platform == "win32":

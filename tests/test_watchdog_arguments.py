@@ -24,6 +24,13 @@ def run() -> Any:
     tribler_udp_fix.uninstall()
 
 
+PEER = SimpleNamespace(public_key=None, address=("127.0.0.1", 1))
+
+
+async def waits(_event: Any) -> None:
+    """What nobody would ever await."""
+
+
 async def opened(**how: Any) -> Any:
     how = how or {"local_addr": ("127.0.0.1", 0)}
     loop = asyncio.get_running_loop()
@@ -36,6 +43,7 @@ async def opened(**how: Any) -> Any:
         ("settings", {}, "a tribler_udp_fix.Settings, or None"),
         ("settings", 0, "a tribler_udp_fix.Settings, or None"),
         ("on_event", "x", "a function that takes an event, or None"),
+        ("on_event", waits, "a function that takes an event, or None"),
         ("bind_interface", None, 'the name of a network adapter, or ""'),
     ],
 )
@@ -67,6 +75,32 @@ def test_a_peer_monitor_says_what_is_allowed(given: dict[str, Any], told: str) -
     with pytest.raises(TypeError) as caught:
         tribler_udp_fix.PeerMonitor(**{"ipv8": ipv8, **given})
     assert str(caught.value).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "told"),
+    [
+        ("state", (("127.0.0.1", 1),), "peer=('127.0.0.1', 1): allowed is a Peer"),
+        ("rtt", ("x",), "peer='x': allowed is a Peer"),
+        ("check", (None,), "peer=None: allowed is a Peer"),
+        ("check", (PEER, "5"), "timeout='5': allowed is a positive number of seconds"),
+        ("check", (PEER, -1), "timeout=-1: allowed is a positive number of seconds"),
+    ],
+)
+def test_what_is_asked_of_a_peer_monitor_is_a_peer_and_a_time(name, arguments, told) -> None:
+    network = pytest.importorskip("ipv8.peerdiscovery.network").Network()
+    monitor: Any = tribler_udp_fix.PeerMonitor(
+        SimpleNamespace(endpoint=None, network=network, overlays=[])
+    )
+
+    async def asked() -> None:
+        answer = getattr(monitor, name)(*arguments)
+        if name == "check":
+            await answer
+
+    with pytest.raises((TypeError, ValueError)) as caught:
+        asyncio.run(asked())
+    assert str(caught.value) == told
 
 
 def test_before_its_start_and_after_its_end_nothing_can_be_asked_of_a_watchdog(

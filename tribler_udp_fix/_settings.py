@@ -374,7 +374,9 @@ def require_settings(given: Any) -> None:
 
 def require_callback(given: Any) -> None:
     """Raise TypeError where *given* can be called by no event, and is not None either."""
-    if given is not None and not callable(given):
+    from inspect import iscoroutinefunction
+
+    if given is not None and (not callable(given) or iscoroutinefunction(given)):
         raise TypeError(f"on_event={given!r}: allowed is a function that takes an event, or None")
 
 

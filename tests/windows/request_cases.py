@@ -213,7 +213,7 @@ async def a_closed_endpoint_is_handed_no_resend(alice, bob):
         await asyncio.sleep(2)  # one has been sent again, and the others wait for their turn
         sends, saved = Sends(alice), exchanges.budget._saved
         alice.endpoint.close()
-        outcomes = await asyncio.gather(*asking, return_exceptions=True)
+        outcomes: list[Any] = await asyncio.gather(*asking, return_exceptions=True)
     assert len(sends) == 0
     assert exchanges.budget._saved == saved
     assert [type(outcome) for outcome in outcomes] == [EndpointClosed] * 50

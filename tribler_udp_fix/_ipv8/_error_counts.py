@@ -7,6 +7,7 @@ import weakref
 from typing import Any
 
 from tribler_udp_fix._asyncio._errors import number_of
+from tribler_udp_fix._ipv8._leaves import leaves
 
 _lock = threading.Lock()  # endpoints may be on event loops in several threads
 _errors: weakref.WeakKeyDictionary[Any, dict[int, int]] = weakref.WeakKeyDictionary()
@@ -34,3 +35,8 @@ def errors_of(endpoint: Any) -> dict[int, int]:
     """
     with _lock:
         return dict(_errors.get(endpoint, ()))
+
+
+def count_behind(endpoint: Any) -> int:
+    """How many errors all that *endpoint*, as ``IPv8.endpoint`` is, passes on to were told of."""
+    return sum(sum(errors_of(leaf).values()) for leaf in leaves(endpoint).udp)

@@ -9,9 +9,9 @@ import time
 from operator import attrgetter
 from typing import Any, Callable
 
-from tribler_udp_fix._ipv8._error_counts import errors_of
-from tribler_udp_fix._ipv8._leaves import leaves
+from tribler_udp_fix._ipv8._error_counts import count_behind
 from tribler_udp_fix._ipv8._listener import listener
+from tribler_udp_fix._peers._allowed import check_peer, check_seconds
 from tribler_udp_fix._peers._heartbeat_policy import (
     AGAIN,
     PAUSE,
@@ -104,7 +104,7 @@ class PeerMonitor:
             return
         self._loop = asyncio.get_running_loop()
         self._looked = self._heard = self._witnessed = self._clock()
-        self._errors = self._error_count()
+        self._errors = count_behind(self._ipv8.endpoint)
         self._questions.renew()
         self._listener = listener(self._ipv8.endpoint, self._on_packet)
         self._observer.start()
@@ -148,6 +148,7 @@ class PeerMonitor:
 
     def state(self, peer: Any) -> PeerState | None:
         """How *peer*, an IPv8 ``Peer``, is doing; None where IPv8's network does not know it."""
+        check_peer(peer)
         self._take_changes()
         key = key_of(peer)
         if key in self._peers:
@@ -159,6 +160,7 @@ class PeerMonitor:
 
     def rtt(self, peer: Any) -> float | None:
         """The mean round trip of *peer*'s answers to pings, in seconds; None where it has none."""
+        check_peer(peer)
         found = self._peers.get(key_of(peer))
         return found.rtt if found is not None else None
 
@@ -168,6 +170,8 @@ class PeerMonitor:
         One that has not is not gone by that: ``state()`` tells. Raises ValueError where IPv8's
         network does not know the peer, and RuntimeError where the monitor does not run.
         """
+        check_peer(peer)
+        check_seconds("timeout", timeout)
         if self not in running:
             raise RuntimeError("the monitor has not been started, or was stopped")
         self._take_changes()
@@ -298,7 +302,7 @@ class PeerMonitor:
         Errors are one: they name nobody. A suspect is another: so long as somebody else is heard,
         its silence is not that of our own network.
         """
-        before, self._errors = self._errors, self._error_count()
+        before, self._errors = self._errors, count_behind(self._ipv8.endpoint)
         peers = self._peers.values()
         alive = [one for one in peers if one.policy.state is PeerState.ALIVE]
         if not alive:
@@ -315,9 +319,6 @@ class PeerMonitor:
         free = [one for one in alive if not self._pace.is_waited_for(one.peer.address)]
         if free:
             self._feed(min(free, key=attrgetter("heard_at")), why, now)
-
-    def _error_count(self) -> int:
-        return sum(sum(errors_of(leaf).values()) for leaf in leaves(self._ipv8.endpoint).udp)
 
     # The peers
 

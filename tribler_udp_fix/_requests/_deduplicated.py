@@ -11,7 +11,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Coroutine, Iterator, overload
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
-from tribler_udp_fix._requests._allowed import check_seconds, check_size
+from tribler_udp_fix._peers._allowed import check_seconds, check_size
 from tribler_udp_fix._requests._answers import Answer, Answers, Request
 from tribler_udp_fix._requests._exchanges import source_of
 

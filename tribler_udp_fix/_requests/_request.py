@@ -9,8 +9,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Tuple, TypeVar
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
-from tribler_udp_fix._requests import _gone
-from tribler_udp_fix._requests._allowed import (
+from tribler_udp_fix._peers._allowed import (
     check_community,
     check_function,
     check_identifier,
@@ -19,6 +18,7 @@ from tribler_udp_fix._requests._allowed import (
     check_reply,
     check_seconds,
 )
+from tribler_udp_fix._requests import _gone
 from tribler_udp_fix._requests._errors import EndpointClosed, PeerGone
 from tribler_udp_fix._requests._exchanges import Exchange, Source, exchanges_of, source_of
 

@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
-from tribler_udp_fix._requests import _gone
-from tribler_udp_fix._requests._allowed import (
+from tribler_udp_fix._peers._allowed import (
     check_community,
     check_function,
     check_payload,
     check_peer,
 )
+from tribler_udp_fix._requests import _gone
 from tribler_udp_fix._requests._errors import PeerGone
 from tribler_udp_fix._requests._exchanges import Exchange, exchanges_of, source_of
 

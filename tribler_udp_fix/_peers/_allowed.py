@@ -1,4 +1,4 @@
-"""What requests may be asked with: errors name the argument, its value, and what is allowed."""
+"""What is asked of peers, and how: errors name the argument, its value, and what is allowed."""
 
 from __future__ import annotations
 
