@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import contextlib
 import contextvars
 import functools
 import logging
 import socket
 import sys
+import threading
 from asyncio import base_events, selector_events, transports
 from typing import Any, Callable
 
@@ -64,6 +64,7 @@ def factory_patch(loop: Any, cls: Any, settings: Callable[[], Settings]) -> Patc
     ) -> Any:
         current = settings()
         bound = dict(zip(FACTORY[1:], args), **kwargs)
+        maker = _maker_for(bound["protocol"])
         sock: socket.socket = bound["sock"]
         if not issubclass(type(sock), _Socket):  # it only looks like one, as in asyncio's own tests
             return wrapped(*args, **kwargs)
@@ -79,7 +80,7 @@ def factory_patch(loop: Any, cls: Any, settings: Callable[[], Settings]) -> Patc
             bound.get("waiter"),
             bound.get("extra"),
         )
-        transport.maker = _maker.get()
+        transport.maker = maker
         for tell in list(made):
             try:
                 tell(transport)
@@ -127,7 +128,13 @@ def ownership_repair() -> Repair:
     ) -> Any:
         for call in list(opening):
             call()
-        return _create(wrapped, args, kwargs)
+        maker = Maker.ASYNCIO if kwargs.get("sock") is None else Maker.PROGRAM
+        if args:
+            args = (functools.partial(_make_protocol, args[0], maker), *args[1:])
+        elif "protocol_factory" in kwargs:
+            factory = functools.partial(_make_protocol, kwargs["protocol_factory"], maker)
+            kwargs = {**kwargs, "protocol_factory": factory}
+        return wrapped(*args, **kwargs)
 
     base: Any = base_events.BaseEventLoop
     name = "create_datagram_endpoint"
@@ -149,18 +156,28 @@ opening: list[Callable[[], object]] = []
 """Called before each endpoint is made."""
 
 
-async def _create(wrapped: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    maker = _maker.set(Maker.ASYNCIO if kwargs.get("sock") is None else Maker.PROGRAM)
-    try:
-        return await wrapped(*args, **kwargs)
-    finally:
-        with contextlib.suppress(ValueError):  # closed from elsewhere, it was another's context
-            _maker.reset(maker)
+class _LastProtocol(threading.local):
+    """That of the newest endpoint, from when it is made to when its transport is: in one step."""
+
+    made: tuple[Any, Maker] | None = None
 
 
-# Of the socket for which the factory is called. Where create_datagram_endpoint() is not known, or
-# is not what calls it, nobody knows.
-_maker = contextvars.ContextVar("maker", default=Maker.UNKNOWN)
+_last = _LastProtocol()
+
+
+def _make_protocol(factory: Callable[[], Any], maker: Maker) -> Any:
+    protocol = factory()
+    _last.made = protocol, maker
+    return protocol
+
+
+def _maker_for(protocol: Any) -> Maker:
+    """Who makes the socket of the endpoint that *protocol* was made for.
+
+    Where create_datagram_endpoint() is not known, or is not what calls it, nobody knows.
+    """
+    made, _last.made = _last.made, None
+    return made[1] if made is not None and made[0] is protocol else Maker.UNKNOWN
 
 
 def is_ours_to_adopt(transport: Any) -> bool:
