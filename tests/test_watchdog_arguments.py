@@ -24,6 +24,13 @@ def run() -> Any:
     tribler_udp_fix.uninstall()
 
 
+class Waits:
+    """The same as an object."""
+
+    async def __call__(self, _event: Any) -> None:
+        """Nobody would await this either."""
+
+
 PEER = SimpleNamespace(public_key=None, address=("127.0.0.1", 1))
 
 
@@ -44,6 +51,7 @@ async def opened(**how: Any) -> Any:
         ("settings", 0, "a tribler_udp_fix.Settings, or None"),
         ("on_event", "x", "a function that takes an event, or None"),
         ("on_event", waits, "a function that takes an event, or None"),
+        ("on_event", Waits(), "a function that takes an event, or None"),
         ("bind_interface", None, 'the name of a network adapter, or ""'),
     ],
 )

@@ -124,6 +124,67 @@ def test_what_a_rebind_took_over_waits_while_it_is_paused_and_comes_first_and_in
     run(main)
 
 
+def test_what_is_still_to_be_heard_of_the_old_socket_is_not_taken_for_deafness(run):
+    async def main():
+        listener = await ear()
+        async with Watchdog(listener.transport, QUICK) as watchdog:
+            (watch,) = watchdog._watches
+            listener.transport.keep([(b"1", None), (b"2", None)])
+            assert watch.leaf.is_behind()
+            await until(lambda: listener.heard == [b"1", b"2"])
+            assert not watch.leaf.is_behind()
+        listener.transport.close()
+
+    run(main)
+
+
+def test_who_pauses_and_resumes_meanwhile_has_one_in_each_turn_and_who_closes_drops_the_rest(run):
+    async def main():
+        loop: Any = asyncio.get_running_loop()
+        turn, turns = 0, []
+        run_once = loop._run_once
+
+        def counted() -> None:
+            nonlocal turn
+            turn += 1
+            run_once()
+
+        def hear(listener: Any) -> None:
+            turns.append(turn)
+            listener.transport.pause_reading()
+            listener.transport.resume_reading()
+
+        listener = await ear(hear)
+        before = tribler_udp_fix.status().counters["datagrams_dropped"]
+        listener.transport.keep([(b"%d" % number, None) for number in range(50)])
+        loop._run_once = counted
+        while len(turns) < 10:
+            await asyncio.sleep(0)
+        listener.transport.close()
+        del loop._run_once
+        left = 50 - len(turns)
+        assert left > 30
+        assert len(set(turns)) == len(turns)
+        assert tribler_udp_fix.status().counters["datagrams_dropped"] - before == left
+        await asyncio.sleep(0.05)
+        assert len(listener.heard) == 50 - left
+
+    run(main)
+
+
+def test_who_is_refused_leaves_nothing_in_the_transport(run):
+    async def main():
+        sock = socket.socket(type=socket.SOCK_DGRAM)
+        sock.bind(("127.0.0.1", 0))
+        listener = await ear(local_addr=None, sock=sock)  # the program's own
+        with pytest.raises(ValueError, match="bind_interface='lo' is not for"):
+            Watchdog(listener.transport, bind_interface="lo").start()
+        assert listener.transport.keepers == ()
+        listener.transport.close()
+
+    run(main)
+
+
 def test_no_probe_goes_to_a_multicast_group(run):
     async def main():
         listener = await ear(local_addr=("239.1.2.3", 0))

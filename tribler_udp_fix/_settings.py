@@ -376,7 +376,9 @@ def require_callback(given: Any) -> None:
     """Raise TypeError where *given* can be called by no event, and is not None either."""
     from inspect import iscoroutinefunction
 
-    if given is not None and (not callable(given) or iscoroutinefunction(given)):
+    call = getattr(given, "__call__", None)  # noqa: B004 - of an object it may be the async one
+    waits = iscoroutinefunction(given) or iscoroutinefunction(call)
+    if given is not None and (not callable(given) or waits):
         raise TypeError(f"on_event={given!r}: allowed is a function that takes an event, or None")
 
 

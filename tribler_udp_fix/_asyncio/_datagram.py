@@ -218,6 +218,7 @@ class DatagramTransport(Receiving, Sending):
     def _begin_to_close(self) -> None:
         self._closing = True
         self._conn_lost += 1
+        self._drop_kept()
         if self._gap is None:
             self._stop_reading()
             return

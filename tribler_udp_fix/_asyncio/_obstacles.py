@@ -10,6 +10,7 @@ from typing import Any, Callable
 from tribler_udp_fix._asyncio._errors import number_of
 from tribler_udp_fix._asyncio._interfaces import Interface, NoInterface
 from tribler_udp_fix._asyncio._ports import IN_USE
+from tribler_udp_fix._asyncio._sockets import bind_next
 
 _NOT_HERE = frozenset((errno.EADDRNOTAVAIL, 10049))
 _RESERVED = 10013  # where Windows keeps ranges of ports for Hyper-V, or for an administrator
@@ -76,7 +77,7 @@ def obstacle(
         with make() as trial:
             if interface is not None:
                 target = interface.take(trial, target)
-            trial.bind((target[0], port, *target[2:]))
+            bind_next(trial, (target[0], port, *target[2:]))
     except (OSError, ValueError, OverflowError) as exc:  # a host, or a port, that is none
         return exc
     return None

@@ -66,10 +66,11 @@ class ProactorTransport(DatagramTransport, Stock):  # type: ignore[misc]
 
     def _deliver_own(self, received: Any) -> None:
         """Deliver what was *received* by asyncio's own transport, which this one was."""
-        if isinstance(received, tuple):
+        if isinstance(received, bytes):  # a connected socket's receive says no address
+            received = received, self._address
+        if isinstance(received, tuple) and received[1] is not None:
+            self._turns.enter(self)  # whatever becomes of it in there
             self.deliver(*received)
-        elif isinstance(received, bytes) and self._address is not None:
-            self.deliver(received, self._address)
 
     def _wait(self) -> bool:
         if self._closing or self._gap is not None:

@@ -1,11 +1,11 @@
 """Another socket for a transport, at the same address, while its program goes on.
 
 In this order, because each other one has failed somebody: the next socket is made, and the address
-is known to be there, before anything is closed; what the old one has received is delivered; the old
-one is closed, and what is sent waits from then on; the same port is bound by our own code, with the
-same options; the transport reads from the new socket, too
-(https://github.com/tailscale/tailscale/issues/20616 left the reader on the old one); and only then
-does what was queued leave.
+is known to be there, before anything is closed; what the old one has received is kept, and heard
+before anything else, one datagram in each turn; the old one is closed, and what is sent waits from
+then on; the same port is bound by our own code, with the same options; the transport reads from
+the new socket, too (https://github.com/tailscale/tailscale/issues/20616 left the reader on the old
+one); and only then does what was queued leave.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Rebinder:
         self._transport.suspend(self._limit, self._age)
 
     def give_up(self) -> None:
-        """Give up the socket now: it is not to send any more. What it has received is delivered."""
+        """Give up the socket now: it is not to send any more. What it has received is heard."""
         _keep_rest(self._transport)
         self.suspend()
 
@@ -166,8 +166,9 @@ def _check_address(family: int, address: Any) -> None:
 def _keep_rest(transport: DatagramTransport) -> None:
     """Have the protocol hear what the old socket has received, and would take along."""
     kept, lost = [], 0
+    room = DRAINED - len(transport._kept)  # of a rebind just before
     for number, datagram in enumerate(_rest(transport._sock)):
-        if number < DRAINED:
+        if number < room:
             kept.append(datagram)
         else:
             lost += 1

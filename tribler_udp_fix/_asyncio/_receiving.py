@@ -51,6 +51,8 @@ class Receiving(Reporting):
     _failed: BaseException | None = None
     # What a socket before this one had received: it comes first, and one in each turn of the loop.
     _kept: Any = ()
+    # The next turn of that, if one is scheduled.
+    _hearing: Any = None
     # Who looks for probes that are on their way; while there are none nothing is compared.
     _probes: tuple[Any, ...] = ()
 
@@ -163,22 +165,20 @@ class Receiving(Reporting):
         return True
 
     def keep(self, datagrams: list[tuple[bytes, Any]]) -> None:
-        """Have the protocol hear these, in the next turns, before whatever comes from now on."""
+        """Have the protocol hear these, one in each turn, before whatever comes from now on."""
         if datagrams:
-            waiting, self._kept = self._kept, collections.deque((*self._kept, *datagrams))
-            if not waiting:
-                self._hear_kept_soon()
+            self._kept = collections.deque((*self._kept, *datagrams))
+            self._hear_kept_soon()
 
     def _hear_kept_soon(self) -> None:
-        self._loop.call_soon(self._hear_kept, context=self._own_context.copy())
+        if self._hearing is None:
+            context = self._own_context.copy()
+            self._hearing = self._loop.call_soon(self._hear_kept, context=context)
 
     def _hear_kept(self) -> None:
-        if not self._kept or (self._paused and not self._closing):
-            return  # whoever goes on reading calls this again
-        if self._closing:
-            COUNTERS.dropped("received before rebinding, and the endpoint closed", len(self._kept))
-            self._kept = ()
-            return
+        self._hearing = None
+        if self._paused or not self._kept:
+            return  # who resumes it calls this again
         data, address = self._kept.popleft()
         if self._kept:
             self._hear_kept_soon()
@@ -187,6 +187,10 @@ class Receiving(Reporting):
             if self._gap is None:
                 self._turns.enter(self)
         self.deliver(data, address, counts=False)  # it says nothing of the socket there is now
+
+    def _drop_kept(self) -> None:
+        COUNTERS.dropped("received before rebinding, and the endpoint closed", len(self._kept))
+        self._kept = ()
 
     def deliver(self, data: bytes, address: Any, counts: bool = True) -> None:
         """Have the protocol hear what was received in another way than by reading on."""

@@ -65,7 +65,9 @@ class SelectorTransport(DatagramTransport, Stock):  # type: ignore[misc]
             self._protocol = None  # as asyncio's own: it would wait for the garbage collector
 
     def _read_ready(self) -> None:
-        if self not in self._turns:  # else it has its share of each turn by that, and once
+        if self in self._turns:
+            self._turns.enter(self)  # which reads it, once in each turn
+        else:
             self._read_on()
 
     def _wait(self) -> bool:

@@ -83,7 +83,7 @@ def bind_next(sock: socket.socket, address: Any) -> None:
     """Bind *sock* where one of ours was that ``give_up()`` has closed; raises OSError.
 
     A child that was forked since keeps that one open, and reads nothing from it: it is in nobody's
-    way then. Who has the port otherwise keeps it.
+    way then. Another program keeps the port, unless it shares it with whoever wants it.
     """
     try:
         sock.bind(address)  # with the scope of an IPv6 one

@@ -84,16 +84,15 @@ class Turns:
     def let_others(self) -> None:
         """Have the next turn of ours come after whatever has been scheduled by now."""
         following = self._next
-        if following is None:
+        if following is None or (self.ready and self.ready[-1] is following):
             return
-        if self.ready is not None and following is self.fresh:
-            self.ready.remove(following)
-            self.ready.append(following)
-        else:  # which the loop may have counted on
-            following.cancel()
-            loop = self._loop()
-            assert loop is not None
-            self._next = loop.call_soon(self._turn)
+        loop = self._loop()
+        assert loop is not None
+        # In this order, whatever interrupts it: who waits is always sure of a turn.
+        self._next = loop.call_soon(self._turn)
+        if self.fresh is following:
+            self.fresh = self._next
+        following.cancel()
 
     def __contains__(self, reader: object) -> bool:
         return reader in self._waiting
@@ -103,22 +102,26 @@ class Turns:
         assert loop is not None
         self._next = loop.call_soon(self._turn)
         self._until = perf_counter() + SHARE
+        if not self.ready:  # a loop that has one, and schedules in another way
+            self.ready = None
 
     def _turn(self) -> None:
-        self._next = None
         if not self._waiting:
+            self._next = None
             return
         self._begin()
         begun = self._next
-        for reader in list(self._waiting):
-            if perf_counter() >= self._until:
-                break
-            if reader in self._waiting:
-                del self._waiting[reader]  # if it has still more, it comes last
-                if self._next is begun:  # no handler has run the loop
-                    self.fresh = begun
-                reader.read_in_turn()
-        self.fresh = None
+        try:
+            for reader in list(self._waiting):
+                if perf_counter() >= self._until:
+                    break
+                if reader in self._waiting:
+                    del self._waiting[reader]  # if it has still more, it comes last
+                    if self._next is begun:  # no handler has run the loop
+                        self.fresh = begun
+                    reader.read_in_turn()
+        finally:
+            self.fresh = None
 
 
 def turns_of(loop: Any) -> Turns:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tribler_udp_fix._asyncio._datagram import DatagramTransport
 from tribler_udp_fix._asyncio._obstacles import sockaddr_of
+from tribler_udp_fix._asyncio._sockets import bind_next
 from tribler_udp_fix._ipv8._binding import new_socket, socket_options
 from tribler_udp_fix._ipv8._lan import forget_lan_addresses, know_lan_address
 
@@ -74,7 +75,7 @@ class _Waiting:
         try:
             if transport.interface is not None:
                 address = transport.interface.take(sock, address)
-            sock.bind(address)
+            bind_next(sock, address)
         except (OSError, OverflowError):
             sock.close()
             return False

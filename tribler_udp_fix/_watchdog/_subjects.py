@@ -51,6 +51,7 @@ class Subjects:
             if is_transport(one):
                 leaf = transport_leaf(one, settings, self._make_socket, self.interface)
                 if self.interface is not None and not leaf.rebinds:
+                    leaf.detach()
                     why = f"bind_interface={self.interface.name!r} is not for {one!r}"
                     raise ValueError(f"{why}: {leaf.why_not()}")
                 found.append(leaf)

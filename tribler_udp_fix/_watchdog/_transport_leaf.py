@@ -205,9 +205,9 @@ class TransportLeaf(Leaf):
         )
 
     def is_behind(self) -> bool:
-        """Whether it waits for its share of the loop, with something to read."""
+        """Whether it waits for its share of the loop, with something to read, or to hear."""
         known = self._known
-        return known is not None and known in known._turns
+        return known is not None and (known in known._turns or bool(known._kept))
 
     def rearm(self) -> bool:
         """Make it read again in place; whether there was anything to do."""
@@ -263,8 +263,8 @@ class TransportLeaf(Leaf):
         transport = self._known
         if transport is not None:
             self._leave(transport)
-            others = transport.keepers  # who will give it a socket
-            if transport._gap is not None and not transport.is_closing() and not others:
+            gap = transport._gap is not None and not transport.is_closing()
+            if gap and not transport._is_kept():  # by another watchdog, which will rebind it
                 self._abandon(transport)
 
     def _abandon(self, transport: DatagramTransport) -> None:

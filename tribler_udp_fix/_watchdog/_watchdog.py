@@ -118,11 +118,11 @@ class Watchdog:
         found, unknown = subjects.find(self._settings)
         for leaf in found:
             watch = Watch(leaf, self._settings, self._around, self._telling)
-            for claim in list(claims):
-                claim(leaf.endpoint, self)
             watch.conditions.is_excused = partial(self._is_without_ipv6, watch)
             self._watches.append(watch)
             watch.start()
+            for claim in list(claims):  # not before: who lets go of it sees who has it then
+                claim(leaf.endpoint, self)
         return unknown
 
     def _is_without_ipv6(self, watch: Watch) -> bool:
@@ -138,7 +138,9 @@ class Watchdog:
 
     def remove(self, endpoint: Any) -> None:
         """Watch *endpoint* no more, if it is watched here; leaves no trace in it."""
-        self._drop([watch for watch in self._watches if watch.leaf.endpoint is endpoint][:1])
+        gone = [watch for watch in self._watches if watch.leaf.endpoint is endpoint]
+        if gone:
+            self._drop(gone[:1])
 
     def _drop(self, gone: list[Watch]) -> None:
         """Watch these no more: at once, for there may be thousands."""

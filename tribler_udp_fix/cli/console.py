@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_WIDTH = 80
-_SIZE = re.compile("[0-9]{1,4}")  # rich takes whatever is a digit, such as ², for a number
+_SIZE = re.compile("[1-9][0-9]{0,3}")  # rich takes whatever is a digit, such as ², for a number
 DRAWN_WITH = ("box", "console", "live", "progress_bar", "table", "text")  # modules of rich
 
 
