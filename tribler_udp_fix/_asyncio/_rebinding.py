@@ -122,7 +122,11 @@ class Rebinder:
             if transport.interface is not None:
                 address = transport.interface.take(sock, address)
             if transport.has_socket:
-                _check_address(self._family, address)
+                try:
+                    _check_address(self._family, address)
+                except PermissionError as exc:
+                    if not self.ports.failed(exc, counts=False):  # where no other port is taken
+                        raise
                 _keep_rest(transport)
                 self.suspend()
                 await asyncio.sleep(0)  # for what was cancelled
