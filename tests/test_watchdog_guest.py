@@ -18,6 +18,7 @@ from udp import until
 import tribler_udp_fix
 from tribler_udp_fix import Settings, Watchdog
 from tribler_udp_fix._asyncio._counters import Counters
+from tribler_udp_fix._asyncio._sockets import hears_a_device_alone
 from tribler_udp_fix._watchdog import _probe
 from tribler_udp_fix._watchdog._policy import State
 
@@ -213,10 +214,10 @@ class Device:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the option is Linux's")
 def test_what_hears_one_device_alone_is_not_probed_by_loopback():
-    assert _probe._hears_another_device(Device(b"eth0"))
-    assert not _probe._hears_another_device(Device(b"lo"))
+    assert hears_a_device_alone(Device(b"eth0"))
+    assert not hears_a_device_alone(Device(b"lo"))
     with socket.socket(type=socket.SOCK_DGRAM) as unbound:
-        assert not _probe._hears_another_device(unbound)
+        assert not hears_a_device_alone(unbound)
 
 
 def test_without_loopback_of_its_family_an_endpoint_at_every_address_is_not_gone(monkeypatch):

@@ -18,13 +18,12 @@ class Counters:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal's handler may count, too
-        if hasattr(os, "register_at_fork"):  # another thread may have it then
-            os.register_at_fork(after_in_child=self._renew_lock)
         self._errors: dict[str, dict[int, int]] = {"receive": {}, "send": {}}
         self._dropped: dict[str, int] = {}
         self._named: dict[str, int] = {}
 
-    def _renew_lock(self) -> None:
+    def renew_lock(self) -> None:
+        """Forget who has it: a thread that a forked child has not."""
         self._lock = threading.RLock()
 
     def error(self, direction: str, exc: OSError) -> bool:
@@ -70,3 +69,5 @@ class Counters:
 
 
 COUNTERS = Counters()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=COUNTERS.renew_lock)

@@ -61,11 +61,11 @@ class ProactorTransport(DatagramTransport, Stock):  # type: ignore[misc]
             if failed is not None and not _tells_of_data(failed):
                 self._failed, self._looks = failed, True
             elif failed is None and not fut.cancelled():
-                self._deliver_own(fut.result())
+                self.deliver_own(fut.result())
         self._read_on()
 
-    def _deliver_own(self, received: Any) -> None:
-        """Deliver what was *received* by asyncio's own transport, which this one was."""
+    def deliver_own(self, received: Any) -> None:
+        """Deliver what a receive of asyncio's own transport, which this one was, has *received*."""
         if isinstance(received, bytes):  # a connected socket's receive says no address
             received = received, self._address
         if isinstance(received, tuple) and received[1] is not None:

@@ -99,10 +99,11 @@ def bind_next(sock: socket.socket, address: Any) -> None:
 
 
 # On Linux two UDP sockets that both say so may have one port, and the newer one hears: socket(7).
-_CHILDREN_SHARE = sys.platform.startswith("linux")
-_SHARING = ["SO_REUSEADDR"] if sys.platform == "win32" else ["SO_REUSEPORT"]
-if _CHILDREN_SHARE:
-    _SHARING.append("SO_REUSEADDR")
+_CHILDREN_SHARE = sys.platform == "linux"
+# The options by which others may be bound to the port, too.
+_SHARING = {"win32": ("SO_REUSEADDR",), "linux": ("SO_REUSEPORT", "SO_REUSEADDR")}.get(
+    sys.platform, ("SO_REUSEPORT",)
+)
 
 
 def shares_port(sock: Any) -> bool:
@@ -111,6 +112,14 @@ def shares_port(sock: Any) -> bool:
         return any(sock.getsockopt(socket.SOL_SOCKET, getattr(socket, name)) for name in _SHARING)
     except (AttributeError, OSError):  # a system that has no such option, or no UDP socket
         return False
+
+
+def hears_a_device_alone(sock: Any) -> bool:
+    """Whether *sock* hears nothing of this machine: over IPv4 Linux has that come by loopback."""
+    option = getattr(socket, "SO_BINDTODEVICE", None)
+    if option is None or sock is None or sock.family != socket.AF_INET:
+        return False
+    return sock.getsockopt(socket.SOL_SOCKET, option, 16).rstrip(b"\0") not in (b"", b"lo")
 
 
 def open_options(sock: Any) -> list[SocketOption]:

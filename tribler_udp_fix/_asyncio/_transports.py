@@ -280,11 +280,7 @@ def _take_over(transport: Any, receive: Any) -> None:
 
     def deliver(done: asyncio.Future[Any]) -> None:
         if not done.cancelled() and done.exception() is None:
-            received = done.result()
-            if transport._address is not None:  # a connected socket's receive says no address
-                received = received, transport._address
-            if received[1] is not None:
-                transport.deliver(*received)
+            transport.deliver_own(done.result())
 
     ov = getattr(receive, "_ov", None)  # a receive of ours has none, and takes nothing by waiting
     receive.add_done_callback(deliver, context=transport._own_context.copy())

@@ -86,10 +86,8 @@ class Turns:
         following = self._next
         if following is None or (self.ready and self.ready[-1] is following):
             return
-        loop = self._loop()
-        assert loop is not None
         # In this order, whatever interrupts it: who waits is always sure of a turn.
-        self._next = loop.call_soon(self._turn)
+        self._schedule()
         if self.fresh is following:
             self.fresh = self._next
         following.cancel()
@@ -97,10 +95,13 @@ class Turns:
     def __contains__(self, reader: object) -> bool:
         return reader in self._waiting
 
-    def _begin(self) -> None:
+    def _schedule(self) -> None:
         loop = self._loop()
         assert loop is not None
         self._next = loop.call_soon(self._turn)
+
+    def _begin(self) -> None:
+        self._schedule()
         self._until = perf_counter() + SHARE
         if not self.ready:  # a loop that has one, and schedules in another way
             self.ready = None

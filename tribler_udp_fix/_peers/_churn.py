@@ -41,7 +41,7 @@ class Doubt:
         this machine has it no more, as where a network has no IPv6: whoever was known there goes.
         """
         before, self._last = self._last, now
-        doubted = {ipv6 for ipv6, proof in proofs.items() if proof is not None and not proof.sure}
+        doubted = {ipv6 for ipv6, proof in proofs.items() if _is_unsure(proof)}
         self._since = {ipv6: min(now, self._since.get(ipv6, now)) for ipv6 in doubted}
         for ipv6, since in self._since.items():
             other = proofs.get(not ipv6)
@@ -84,7 +84,7 @@ def take_step(churn: Any) -> None:
         doubted = doubt.look(now, churn.ping_interval, proofs)
         for address in [one for one in pinged if _is_of_ipv6(one) in doubted]:
             del pinged[address]  # a ping whose answer could not be heard is no evidence
-        unsure = {ipv6 for ipv6 in doubted if not getattr(proofs[ipv6], "sure", True)}
+        unsure = {ipv6 for ipv6 in doubted if _is_unsure(proofs[ipv6])}
         for peer in _window(churn, doubt, unsure, now):
             proof = proofs[_is_ipv6(peer)]
             address = peer.address
@@ -120,8 +120,13 @@ def _window(churn: Any, doubt: Doubt, unsure: set[bool], now: float) -> list[Any
 
 def _has_ignored(pinged: float | None, proof: Proof | None, now: float) -> bool:
     """Whether a peer was asked, and this node has heard something, be it a probe, since then."""
-    heard = proof is None or not proof.sure or proof.heard_ago <= now - (pinged or now)
-    return pinged is not None and heard
+    if pinged is None:
+        return False
+    return proof is None or not proof.sure or proof.heard_ago <= now - pinged
+
+
+def _is_unsure(proof: Proof | None) -> bool:
+    return proof is not None and not proof.sure
 
 
 def _last_heard(peer: Any) -> float:

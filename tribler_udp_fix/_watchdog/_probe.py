@@ -152,22 +152,37 @@ class TransportProber(Prober):
     """Its probes are met in a transport of ours, before the protocol.
 
     *transport* returns it: an endpoint's owner may open it anew. While no probe is out a datagram
-    is compared with nothing.
+    is compared with nothing. Where *why_not* says why none is sure to reach it, and it alone, such
+    as that it is connected, it is made to read again by *rearm* instead: that is no proof, but
+    heals what can be healed in place, and costs nothing of what waits.
     """
 
     def __init__(
-        self, transport: Callable[[], Any], sender: ProbeSender, answered: Callable[[], None]
+        self,
+        transport: Callable[[], Any],
+        sender: ProbeSender,
+        answered: Callable[[], None],
+        why_not: Callable[[Any], str],
+        rearm: Callable[[], bool],
     ) -> None:
         super().__init__(os.urandom(PREFIX), sender, answered)
         self._transport = transport
+        self._why_not = why_not
+        self._rearm = rearm
         self._at: Any = None
 
     def send(self, address: Any) -> None:
-        """As every prober; from now on what the transport receives is compared with our prefix."""
+        """As every prober; from now on what the transport receives is compared with our prefix.
+
+        Raises OSError, too, having armed the read again, where no probe is sure to reach it.
+        """
         transport = self._transport()
-        why = _why_unreachable(transport, address)
+        if transport._paused:
+            raise OSError(errno.EAGAIN, "its program has paused it")
+        why = self._why_not(address)
         if why:
-            raise OSError(errno.EHOSTUNREACH, why)
+            self._rearm()
+            raise OSError(errno.EISCONN, f"{why}; while it is quiet it is made to read again")
         if self._at is not transport:
             self._leave()
         if self._at is None:
@@ -203,52 +218,8 @@ class TransportProber(Prober):
             at._probes = tuple(prober for prober in at._probes if prober is not self)
 
 
-def _why_unreachable(transport: Any, address: Any) -> str:
-    """Why no probe reaches *transport*, bound to *address*, and it alone; or ""."""
-    if transport._paused:
-        return "its program has paused it"
-    if _is_multicast(str(address[0])):
-        return "it is bound to a multicast group, whose members are others as well"
-    if _hears_another_device(transport._sock):
-        return "its program has bound it to a device"
-    return ""
-
-
-def _is_multicast(host: str) -> bool:
-    return host[:2].lower() == "ff" or host.partition(".")[0] in _GROUPS
-
-
-_GROUPS = {str(number) for number in range(224, 240)}  # of IPv4's addresses, the first byte
-
-
-def _hears_another_device(sock: Any) -> bool:
-    """Whether it hears nothing of this machine: over IPv4 Linux has that come by loopback."""
-    option = getattr(socket, "SO_BINDTODEVICE", None)
-    if option is None or sock is None or sock.family != socket.AF_INET:
-        return False
-    return sock.getsockopt(socket.SOL_SOCKET, option, 16).rstrip(b"\0") not in (b"", b"lo")
-
-
 def _nobody() -> None:
     """Nobody is told."""
-
-
-class RearmingProber(Prober):
-    """For a transport that no probe is sure to reach: it is made to read again instead.
-
-    That is no proof, but heals what can be healed in place, and costs nothing of what waits. *why*
-    says so in words, such as that it is connected.
-    """
-
-    def __init__(self, rearm: Callable[[], bool], why: str) -> None:
-        super().__init__(b"", ProbeSender(), lambda: None)
-        self._rearm = rearm
-        self._why = why
-
-    def send(self, _address: Any) -> None:
-        """Raise OSError, having armed the read again."""
-        self._rearm()
-        raise OSError(errno.EISCONN, f"{self._why}; while it is quiet it is made to read again")
 
 
 class ListeningProber(Prober):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import logging
 import socket as sockets
 from typing import Any, Callable, Sequence
@@ -15,10 +16,15 @@ from tribler_udp_fix._asyncio._ports import PortChange
 from tribler_udp_fix._asyncio._rebinding import Rebinder
 from tribler_udp_fix._asyncio._rebound import EndpointGone, Rebound
 from tribler_udp_fix._asyncio._reporting import Failing
-from tribler_udp_fix._asyncio._sockets import SocketOption, new_socket, shares_port
+from tribler_udp_fix._asyncio._sockets import (
+    SocketOption,
+    hears_a_device_alone,
+    new_socket,
+    shares_port,
+)
 from tribler_udp_fix._settings import Settings
 from tribler_udp_fix._watchdog._leaf import Leaf
-from tribler_udp_fix._watchdog._probe import Prober, ProbeSender, RearmingProber, TransportProber
+from tribler_udp_fix._watchdog._probe import Prober, ProbeSender, TransportProber
 
 
 class _Nothing(DatagramTransport):
@@ -232,11 +238,19 @@ class TransportLeaf(Leaf):
 
     def prober(self, sender: ProbeSender, answered: Callable[[], None]) -> Prober:
         """What makes its probes, which its transport meets before the protocol."""
+        return TransportProber(self._transport, sender, answered, self._why_no_probe, self.rearm)
+
+    def _why_no_probe(self, address: Any) -> str:
+        """Why no probe is sure to reach it, bound to *address*, and nobody else; or ""."""
         if self._transport()._connected:
-            return RearmingProber(self.rearm, "it is connected, and hears its peer alone")
+            return "it is connected, and hears its peer alone"
         if self._shares_port():
-            return RearmingProber(self.rearm, SHARED)
-        return TransportProber(self._transport, sender, answered)
+            return SHARED
+        if _is_multicast(str(address[0])):
+            return "it is bound to a multicast group, whose members are others as well"
+        if hears_a_device_alone(self.socket()):
+            return "its program has bound it to a device"
+        return ""
 
     def attach(self, lost: Callable[[], None]) -> None:
         """Have a socket that dies given up at once, its sends waiting, and *lost* called."""
@@ -341,3 +355,7 @@ class TransportLeaf(Leaf):
         if self._settings.prevent_icmp_errors:
             prevent_icmp_errors(sock)
         return sock
+
+
+def _is_multicast(host: str) -> bool:
+    return ipaddress.ip_address(host.partition("%")[0]).is_multicast
