@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 # The rooms, from the ground up: each may import those before it, and nothing behind it. What stands
 # in one row does not know of each other. Late imports and those for types count like all others.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("_switch",),
+    ("_switch", "_arguments"),
     ("_settings", "_faults"),
     ("_imports",),
     ("_patching",),

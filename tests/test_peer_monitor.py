@@ -24,7 +24,7 @@ from ipv8.keyvault.crypto import default_eccrypto
 from ipv8.messaging.interfaces.udp.endpoint import UDPv4Address
 from ipv8.peer import Peer
 from ipv8.peerdiscovery.network import Network
-from monitored import SCENARIOS, dropped, scene
+from monitored import HOST, SCENARIOS, Node, dropped, scene
 from peer_expected import check_watched
 
 from .test_ipv8_faults import SCRIPT, output_of
@@ -55,10 +55,33 @@ def test_peers_are_watched_over_each_endpoint(option: tuple[str, ...], endpoint:
     check_watched(seen, metadata.version("pyipv8"), endpoint)
 
 
-def test_a_network_that_tells_nobody_of_its_peers_is_looked_at(monkeypatch) -> None:
-    for name in ("add_peer_observer", "remove_peer_observer"):  # as pyipv8 2.10's
+@pytest.fixture
+def untold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """IPv8's network tells nobody of its peers, as pyipv8 2.10's."""
+    for name in ("add_peer_observer", "remove_peer_observer"):
         monkeypatch.delattr(Network, name)
+
+
+def test_a_network_that_tells_nobody_of_its_peers_is_looked_at(untold: None) -> None:
     asyncio.run(asyncio.wait_for(dropped(), 60))
+
+
+def test_who_is_met_again_elsewhere_is_asked_there_though_nobody_was_told(untold: None) -> None:
+    async def main() -> None:
+        async with scene(3) as here:
+            await here.pass_time(35)
+            moved, known = here.others[0], here.peer(0)
+            await moved.close()
+            again = await Node().open()
+            here.first.network.remove_peer(known)
+            where = UDPv4Address(HOST, again.address[1])
+            here.first.network.add_verified_peer(Peer(known.public_key, where))
+            await here.pass_time(1)
+            asked = here.monitor._peers[known.public_key.key_to_bin()].peer
+            assert asked.address == where
+            await again.close()
+
+    asyncio.run(main())
 
 
 class Raising:

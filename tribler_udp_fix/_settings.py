@@ -6,6 +6,7 @@ import dataclasses
 import sys
 from typing import Any, Callable, Mapping, NamedTuple
 
+from tribler_udp_fix._arguments import shown
 from tribler_udp_fix._switch import OFF_VALUES, ON_VALUES, SWITCH
 from tribler_udp_fix._switch import warn as warn_on_stderr
 
@@ -352,14 +353,6 @@ def current_settings() -> Settings:
     return _in_force
 
 
-def shown(value: Any, form: Callable[[Any], str] = repr) -> str:
-    """What an error says *value* is. Of a number of thousands of digits Python makes no text."""
-    try:
-        return form(value)
-    except ValueError:
-        return f"{type(value).__name__}(…)"
-
-
 def settings_for(given: Settings | None) -> Settings:
     """Those that are *given*, or those in force for None; raises TypeError for anything else."""
     require_settings(given)
@@ -370,16 +363,6 @@ def require_settings(given: Any) -> None:
     """Raise TypeError where *given* is neither a ``Settings`` nor None."""
     if given is not None and not isinstance(given, Settings):
         raise TypeError(f"settings={given!r}: allowed is a tribler_udp_fix.Settings, or None")
-
-
-def require_callback(given: Any) -> None:
-    """Raise TypeError where *given* can be called by no event, and is not None either."""
-    from inspect import iscoroutinefunction
-
-    call = getattr(given, "__call__", None)  # noqa: B004 - of an object it may be the async one
-    waits = iscoroutinefunction(given) or iscoroutinefunction(call)
-    if given is not None and (not callable(given) or waits):
-        raise TypeError(f"on_event={given!r}: allowed is a function that takes an event, or None")
 
 
 def use_settings(settings: Settings) -> None:

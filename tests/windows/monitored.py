@@ -7,7 +7,7 @@ import contextlib
 from types import SimpleNamespace
 from typing import Any, AsyncIterator, ClassVar
 
-from ipv8.community import CommunitySettings
+from ipv8.community import Community, CommunitySettings
 from ipv8.keyvault.crypto import default_eccrypto
 from ipv8.messaging.interfaces.udp.endpoint import UDPEndpoint
 from ipv8.peer import Peer
@@ -34,17 +34,21 @@ class Endpoint(UDPEndpoint):  # type: ignore[misc]
             super().send(socket_address, packet)
 
 
+class Plain(Community):  # type: ignore[misc]
+    """A community as a program's own: it answers introduction requests, and no ping."""
+
+    community_id = bytes(range(20))
+
+
 class Node:
-    """A community, by default that of IPv8's discovery, on a socket of its own."""
+    """A community on a socket of its own."""
 
-    kind: ClassVar[Any] = DiscoveryCommunity
-
-    async def open(self, port: int = 0) -> Node:
+    async def open(self, port: int = 0, kind: Any = DiscoveryCommunity) -> Node:
         self.endpoint, self.network = Endpoint(port, HOST), Network()
         await self.endpoint.open()
         self.address = (HOST, self.endpoint.get_address()[1])
         me = Peer(default_eccrypto.generate_key("curve25519"), self.address)
-        self.community = self.kind(
+        self.community = kind(
             CommunitySettings(my_peer=me, endpoint=self.endpoint, network=self.network)
         )
         self.overlays = [self.community]
@@ -96,9 +100,11 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def scene(count: int, settings: Settings | None = None) -> AsyncIterator[Scene]:
-    """A node that knows so many others."""
-    nodes = [await Node().open() for _ in range(count + 1)]
+async def scene(
+    count: int, settings: Settings | None = None, kind: Any = DiscoveryCommunity
+) -> AsyncIterator[Scene]:
+    """A node that knows so many others; each has a community of that *kind*."""
+    nodes = [await Node().open(kind=kind) for _ in range(count + 1)]
     first, *others = nodes
     made = Scene(first, others, settings or Settings())
     for other in others:
@@ -296,4 +302,55 @@ async def cleaned_up() -> None:
         assert monitor._listener not in first.endpoint._listeners
 
 
-SCENARIOS = (leaving, returning, forged, dropped, alone, deaf, asleep, erring, cleaned_up)
+async def one_datagram_lost() -> None:
+    """Who answers no ping is not gone for one introduction request that did not arrive."""
+    async with scene(2, kind=Plain) as here:
+        await here.pass_time(5)
+        lost: list[bytes] = []
+        endpoint: Any = here.first.endpoint
+        send = endpoint.send
+
+        def lossy(address: Any, packet: bytes) -> None:
+            if tuple(address) == here.others[0].address and not lost:
+                lost.append(packet)
+            else:
+                send(address, packet)
+
+        endpoint.send = lossy
+        await here.pass_time(150)
+        assert len(lost) == 1
+        assert here.events == []
+        assert here.states() == [PeerState.ALIVE] * 2
+
+
+async def out_of_reach() -> None:
+    """Who answers no ping, and says nothing by itself, is found again all the same."""
+    async with scene(2, kind=Plain) as here:
+        await here.pass_time(5)
+        Endpoint.deaf.add(here.others[0].address)
+        await here.pass_time(150)
+        assert here.events == [("gone", 0)]
+        Endpoint.deaf.clear()
+        await here.pass_time(80)
+        assert here.events == [("gone", 0), ("returned", 0)]
+        # So are all of them, where nobody was heard at all.
+        Endpoint.deaf.update(other.address for other in here.others)
+        await here.pass_time(200)
+        Endpoint.deaf.clear()
+        await here.pass_time(80)
+        assert here.states() == [PeerState.ALIVE] * 2
+
+
+SCENARIOS = (
+    leaving,
+    returning,
+    forged,
+    dropped,
+    alone,
+    deaf,
+    asleep,
+    erring,
+    cleaned_up,
+    one_datagram_lost,
+    out_of_reach,
+)

@@ -18,7 +18,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("name", ["leaving", "returning", "forged", "deaf", "cleaned_up"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("leaving", "returning", "forged", "deaf", "cleaned_up"),
+        *("one_datagram_lost", "out_of_reach"),
+    ],
+)
 def test_peers_are_watched(name, run):
     import monitored
 

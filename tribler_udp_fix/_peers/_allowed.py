@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import reprlib
 import sys
 from typing import Any
 
-from tribler_udp_fix._settings import shown
+from tribler_udp_fix._arguments import shown
 
 
 def check_seconds(name: str, value: Any) -> None:
@@ -64,16 +63,6 @@ def check_identifier(name: str, payload: Any) -> None:
         raise ValueError(
             f"{name}={told} with the fields {all_of_them}: allowed is one with a field identifier"
         )
-
-
-def check_function(name: str, value: Any) -> None:
-    """Raise TypeError for what cannot be called, or has to be awaited; None is left out."""
-    call = getattr(value, "__call__", None)  # noqa: B004 - of an object it may be the async one
-    waits = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(call)
-    if value is not None and (not callable(value) or waits):
-        kind = "an async one" if waits else "no function"
-        told = getattr(value, "__qualname__", None) or _shown(value)
-        raise TypeError(f"{name}={told}, {kind}: allowed is a function that returns a bool")
 
 
 def _shown(value: Any) -> str:

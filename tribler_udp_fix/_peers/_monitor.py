@@ -9,6 +9,7 @@ import time
 from operator import attrgetter
 from typing import Any, Callable
 
+from tribler_udp_fix._arguments import require_callback
 from tribler_udp_fix._ipv8._error_counts import count_behind
 from tribler_udp_fix._ipv8._listener import listener
 from tribler_udp_fix._peers._allowed import check_peer, check_seconds
@@ -27,7 +28,7 @@ from tribler_udp_fix._peers._peer_events import PeerEvent, PeerEventKind, PeersS
 from tribler_udp_fix._peers._questions import Questions, claimed_key
 from tribler_udp_fix._peers._summary import status_of
 from tribler_udp_fix._peers._traffic import Traffic
-from tribler_udp_fix._settings import Settings, require_callback, settings_for
+from tribler_udp_fix._settings import Settings, settings_for
 from tribler_udp_fix._watchdog._proof import Proof, proof_of
 
 TICK = 0.5  # seconds between two looks

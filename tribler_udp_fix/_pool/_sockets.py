@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import inspect
 import reprlib
 import socket
 from typing import Any, Coroutine, Sequence
 
+from tribler_udp_fix._arguments import check_function, shown
 from tribler_udp_fix._pool._destination import Destination, DestinationUnreachable, Match, Question
-from tribler_udp_fix._settings import shown
 
 MOST = 64  # SelectorEventLoop on Windows has 512 in all, for everything
 MOST_RETRIES = 20
@@ -95,7 +94,7 @@ class RequestSockets:
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"data: allowed are bytes, not {type(data).__name__}")
         _check_address(address)
-        _check_match(match)
+        check_function("match", match)
         self._is_usable()
         self._counts["asked"] += 1
         loop = asyncio.get_running_loop()
@@ -313,12 +312,3 @@ def _check_address(value: Any) -> None:
     if not isinstance(value[0], (str, bytes)):
         raise TypeError(allowed)
     _check("port", value[1], int, 1, 65_535)
-
-
-def _check_match(value: Any) -> None:
-    call = getattr(value, "__call__", None)  # noqa: B004 - of an object it may be the async one
-    waits = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(call)
-    if value is not None and (not callable(value) or waits):
-        kind = "an async one" if waits else "no function"
-        told = getattr(value, "__qualname__", None) or shown(value, reprlib.repr)
-        raise TypeError(f"match={told}, {kind}: allowed is a function that returns a bool")

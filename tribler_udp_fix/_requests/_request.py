@@ -8,10 +8,10 @@ import functools
 import weakref
 from typing import TYPE_CHECKING, Any, Tuple, TypeVar
 
+from tribler_udp_fix._arguments import check_function
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._peers._allowed import (
     check_community,
-    check_function,
     check_identifier,
     check_payload,
     check_peer,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tribler_udp_fix._arguments import check_function
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._peers._allowed import (
     check_community,
-    check_function,
     check_payload,
     check_peer,
 )

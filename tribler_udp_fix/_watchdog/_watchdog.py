@@ -9,9 +9,10 @@ import time
 from functools import partial
 from typing import Any, Callable
 
+from tribler_udp_fix._arguments import require_callback
 from tribler_udp_fix._asyncio._interfaces import Interface
 from tribler_udp_fix._asyncio._obstacles import MakeSocket
-from tribler_udp_fix._settings import Settings, require_callback, settings_for
+from tribler_udp_fix._settings import Settings, settings_for
 from tribler_udp_fix._watchdog._events import Event, EventKind, Telling
 from tribler_udp_fix._watchdog._policy import REBIND_TIMEOUT, Input, State
 from tribler_udp_fix._watchdog._report import EndpointStatus, WatchdogStatus

@@ -1,0 +1,36 @@
+"""What public functions may be called with: errors name the argument, its value, what is allowed."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+
+def shown(value: Any, form: Callable[[Any], str] = repr) -> str:
+    """What an error says *value* is. Of a number of thousands of digits Python makes no text."""
+    try:
+        return form(value)
+    except ValueError:
+        return f"{type(value).__name__}(…)"
+
+
+def check_function(name: str, value: Any) -> None:
+    """Raise TypeError for what cannot be called, or has to be awaited; None is left out."""
+    if value is not None and (not callable(value) or _is_awaited(value)):
+        import reprlib
+
+        kind = "an async one" if _is_awaited(value) else "no function"
+        told = getattr(value, "__qualname__", None) or shown(value, reprlib.repr)
+        raise TypeError(f"{name}={told}, {kind}: allowed is a function that returns a bool")
+
+
+def require_callback(given: Any) -> None:
+    """Raise TypeError where *given* can be called by no event, and is not None either."""
+    if given is not None and (not callable(given) or _is_awaited(given)):
+        raise TypeError(f"on_event={given!r}: allowed is a function that takes an event, or None")
+
+
+def _is_awaited(function: Any) -> bool:
+    from inspect import iscoroutinefunction  # late: settings are read while a program starts
+
+    call = getattr(function, "__call__", None)  # noqa: B004 - of an object it may be the async one
+    return iscoroutinefunction(function) or iscoroutinefunction(call)
