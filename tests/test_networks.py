@@ -68,7 +68,7 @@ class Machines:
     def _see(self, run: Run) -> Any:
         name, plugin, settings = run
         with self.make(f"{name[:20]}{'-ours' if plugin else ''}{len(settings)}") as machine:
-            script = SCRIPTS / ("adapters.py" if run in ADAPTERS else "networks.py")
+            script = SCRIPTS / ("adapters.py" if run in (*ADAPTERS, DEVICE) else "networks.py")
             found = machine.seen(script, name, plugin=plugin, settings={**QUICK, **dict(settings)})
         return found[name]
 
@@ -98,6 +98,7 @@ ADAPTERS: list[Run] = [
     ("rust_that_keeps_to_an_adapter", True, TUNNEL),
     ("a_transport_that_keeps_to_an_adapter", True, ()),
 ]
+DEVICE: Run = ("probes_that_stay_here", True, ())  # Windows binds no socket to one, or to a group
 VIRTUAL: Run = ("virtual_adapters", True, ())
 EVERYWHERE: list[Run] = [
     *ADAPTERS,
@@ -294,6 +295,14 @@ def test_a_transport_keeps_to_an_adapter_from_the_moment_that_it_is_asked(machin
         "leaked": 0,
         "tracebacks": 0,
     }
+
+
+def test_no_probe_leaves_for_a_device_or_a_multicast_group(network):
+    ours = seen(network, "probes_that_stay_here", plugin=True)
+    device, group = ours.pop("reasons")
+    assert device.endswith("its program has bound it to a device")
+    assert group.endswith("it is bound to a multicast group, whose members are others as well")
+    assert ours == {"leaked": 0, "missed": [0, 0], "rebinds": [0, 0], "tracebacks": 0}
 
 
 def test_after_a_sleep_a_node_asks_its_bootstrap_server_at_once_and_once(network):

@@ -18,12 +18,11 @@ from udp import until
 import tribler_udp_fix
 from tribler_udp_fix import Settings, Watchdog
 from tribler_udp_fix._asyncio._counters import Counters
-from tribler_udp_fix._asyncio._sockets import hears_a_device_alone
 from tribler_udp_fix._watchdog import _probe
 from tribler_udp_fix._watchdog._policy import State
 
 if sys.platform == "win32":
-    pytest.skip("it is the same there, and tests/windows tells", allow_module_level=True)
+    pytest.skip("these are of Linux; tests/windows has Windows' own", allow_module_level=True)
 
 QUICK = Settings(probe_after=0.1, probe_timeout=0.1, tick=0.05, retry_cap=1)
 NAME: contextvars.ContextVar[Any] = contextvars.ContextVar("NAME")
@@ -184,40 +183,6 @@ def test_who_is_refused_leaves_nothing_in_the_transport(run):
         listener.transport.close()
 
     run(main)
-
-
-def test_no_probe_goes_to_a_multicast_group(run):
-    async def main():
-        listener = await ear(local_addr=("239.1.2.3", 0))
-        async with Watchdog(listener.transport, QUICK) as watchdog:
-            await until(lambda: status_of(watchdog).probes["unsent"] > 1)
-            status = status_of(watchdog)
-            assert status.state in ("quiet", "unknown")
-            assert (status.probes["sent"], status.rearms) == (0, 0)
-            assert "multicast group" in status.reason
-        listener.transport.close()
-
-    run(main)
-
-
-class Device:
-    """A socket that is bound to a device."""
-
-    family = socket.AF_INET
-
-    def __init__(self, name: bytes) -> None:
-        self.name = name
-
-    def getsockopt(self, *_: Any) -> bytes:
-        return self.name.ljust(16, b"\0")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the option is Linux's")
-def test_what_hears_one_device_alone_is_not_probed_by_loopback():
-    assert hears_a_device_alone(Device(b"eth0"))
-    assert not hears_a_device_alone(Device(b"lo"))
-    with socket.socket(type=socket.SOCK_DGRAM) as unbound:
-        assert not hears_a_device_alone(unbound)
 
 
 def test_without_loopback_of_its_family_an_endpoint_at_every_address_is_not_gone(monkeypatch):

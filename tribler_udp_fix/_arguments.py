@@ -1,4 +1,4 @@
-"""What public functions may be called with: errors name the argument, its value, what is allowed."""
+"""What public functions may be called with: errors name argument, value, and what is allowed."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import sys
 import time
 from typing import Any
@@ -145,6 +146,36 @@ async def rust_that_keeps_to_an_adapter() -> dict[str, Any]:
         outcome["leaked"] += wire.datagrams()
     outcome["lan"] = one.overlays[0].my_estimated_lan[0]
     await stop(one)
+    return outcome
+
+
+async def probes_that_stay_here() -> dict[str, Any]:
+    """A transport that is bound to a device, and one bound to a multicast group, are watched."""
+    from tribler_udp_fix import Settings, Watchdog
+
+    tunnel(TUNNEL)
+    wire = Sniffer("wire")
+    loop = asyncio.get_running_loop()
+    transports = []
+    for host in ("0.0.0.0", "239.1.2.3"):
+        transport, _ = await loop.create_datagram_endpoint(
+            asyncio.DatagramProtocol, local_addr=(host, 0)
+        )
+        transports.append(transport)
+    view = transports[0].get_extra_info("socket")
+    view.setsockopt(socket.SOL_SOCKET, 25, b"tunnel\0")  # SO_BINDTODEVICE
+    settings = Settings(probe_after=0.1, probe_timeout=0.1, tick=0.05, retry_cap=1)
+    async with Watchdog(transports, settings) as watchdog:
+        await asyncio.sleep(2)
+        told = watchdog.status().endpoints
+    outcome = {
+        "leaked": wire.datagrams(),
+        "missed": [endpoint.probes["missed"] for endpoint in told],
+        "rebinds": [endpoint.rebinds for endpoint in told],
+        "reasons": [endpoint.reason.partition(";")[0] for endpoint in told],
+    }
+    for transport in transports:
+        transport.close()
     return outcome
 
 
