@@ -87,9 +87,9 @@ def a_burst_finds_room_in_a_queue_that_is_emptied_meanwhile(run: Callable[[Any],
         kept = asyncio.Queue(maxsize=16)
         listener = await ear(keep)
         taking = asyncio.ensure_future(take())
-        for times in (1, 200):
-            say(listener, times)
-            await asyncio.sleep(0.3)
+        for times in (1, 201):
+            say(listener, times - len(listener.heard))
+            await until(lambda: len(taken) + len(lost) == times, every=0.1)
         taking.cancel()
         listener.transport.close()
         await asyncio.sleep(0.05)
@@ -112,9 +112,9 @@ def each_datagram_finds_the_next_future(run: Callable[[Any], object]) -> None:
         listener = await ear(lambda it: waited[-1].set_result(len(it.heard)))
         taking = asyncio.ensure_future(take())
         await asyncio.sleep(0)
-        for times in (1, 50):
-            say(listener, times)
-            await asyncio.sleep(0.3)
+        for times in (1, 51):
+            say(listener, times - len(listener.heard))
+            await until(lambda: len(listener.heard) == times, every=0.1)
         taking.cancel()
         listener.transport.close()
         await asyncio.sleep(0.05)

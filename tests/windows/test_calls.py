@@ -33,7 +33,7 @@ def counted(run_stock, monkeypatch):
 def test_a_lone_datagram_costs_no_more_calls_than_without_the_plugin(counted):
     stock, repaired = counted(1)
     assert repaired.system <= stock.system
-    assert repaired.python < stock.python
+    assert repaired.python <= stock.python
 
 
 def test_a_datagram_among_many_costs_its_receive_and_its_send_and_little_more(counted):

@@ -165,13 +165,17 @@ def pauses_of(loop: Any) -> list[float]:
     return pauses
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Return as soon as *condition* holds; fail when it does not within *seconds*."""
+async def until(condition: Callable[[], Any], seconds: float = 10.0, every: float = 0.01) -> None:
+    """Return as soon as *condition* holds; fail when it does not within *seconds*.
+
+    It looks *every* so many seconds. 0.01 is less than Windows' clock tells apart before Python
+    3.13: there it looks at each turn of the loop, and so is somebody who waits for the loop.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     while not condition():
         assert loop.time() < deadline, "waited in vain"
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(every)
 
 
 async def hears(protocol: Any, *datagrams: bytes) -> None:

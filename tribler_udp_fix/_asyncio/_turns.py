@@ -26,7 +26,7 @@ class Turns:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = weakref.ref(loop)  # which keeps these turns
+        self._loop: Any = weakref.ref(loop)  # which keeps these turns
         self._waiting: dict[Any, None] = {}
         self._next: asyncio.Handle | None = None
         # The same, as long as the loop cannot have counted on it: while whatever scheduled it runs.
@@ -87,7 +87,7 @@ class Turns:
         if following is None or (self.ready and self.ready[-1] is following):
             return
         # In this order, whatever interrupts it: who waits is always sure of a turn.
-        self._schedule()
+        self._next = self._loop().call_soon(self._turn)
         if self.fresh is following:
             self.fresh = self._next
         following.cancel()
@@ -95,13 +95,8 @@ class Turns:
     def __contains__(self, reader: object) -> bool:
         return reader in self._waiting
 
-    def _schedule(self) -> None:
-        loop = self._loop()
-        assert loop is not None
-        self._next = loop.call_soon(self._turn)
-
     def _begin(self) -> None:
-        self._schedule()
+        self._next = self._loop().call_soon(self._turn)
         self._until = perf_counter() + SHARE
         if not self.ready:  # a loop that has one, and schedules in another way
             self.ready = None
