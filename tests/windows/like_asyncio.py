@@ -36,6 +36,13 @@ def say(listener: Any, times: int) -> None:
     send(listener.address, *(b"%d" % number for number in range(times)))
 
 
+async def say_and_wait(listener: Any, times: int, count: Callable[[], int]) -> None:
+    """Send it so many datagrams, and wait until there are as many more by *count()*."""
+    expected = count() + times
+    say(listener, times)
+    await until(lambda: count() == expected, every=0.1)
+
+
 async def ear_of(name: str, seen: collections.Counter[str]) -> Any:
     """One that was made in a context with this *name*; *seen* is which names it was called with."""
 
@@ -87,9 +94,8 @@ def a_burst_finds_room_in_a_queue_that_is_emptied_meanwhile(run: Callable[[Any],
         kept = asyncio.Queue(maxsize=16)
         listener = await ear(keep)
         taking = asyncio.ensure_future(take())
-        for times in (1, 201):
-            say(listener, times - len(listener.heard))
-            await until(lambda: len(taken) + len(lost) == times, every=0.1)
+        for times in (1, 200):
+            await say_and_wait(listener, times, lambda: len(taken) + len(lost))
         taking.cancel()
         listener.transport.close()
         await asyncio.sleep(0.05)
@@ -112,9 +118,8 @@ def each_datagram_finds_the_next_future(run: Callable[[Any], object]) -> None:
         listener = await ear(lambda it: waited[-1].set_result(len(it.heard)))
         taking = asyncio.ensure_future(take())
         await asyncio.sleep(0)
-        for times in (1, 51):
-            say(listener, times - len(listener.heard))
-            await until(lambda: len(listener.heard) == times, every=0.1)
+        for times in (1, 50):
+            await say_and_wait(listener, times, lambda: len(listener.heard))
         taking.cancel()
         listener.transport.close()
         await asyncio.sleep(0.05)

@@ -46,7 +46,8 @@ STEPS = {
     "rebind": 1,
     "settle": 4,
 }
-ENDS = ("close", "abort", "close, then abort", "settle, then close")
+LATE = b"late"
+ENDS = ("close", "abort", "close, then abort", "close, then send", "settle, then close")
 
 
 class Sequence(NamedTuple):
@@ -256,6 +257,10 @@ class Player:
         for each in (first, then):
             if each in ("close", "abort"):
                 getattr(self._transport, each)()
+            elif each == "send":
+                # Where it were full, SelectorEventLoop would wait for a socket that is closed.
+                self._sock.full = 0
+                self._transport.sendto(LATE, self._to)
         if self._ours:
             self._transport.rearm()
         await self._until(lambda: self._protocol.lost)

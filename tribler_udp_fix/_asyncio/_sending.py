@@ -51,7 +51,7 @@ class Sending(Reporting):
                 raise ValueError(f"Invalid address: must be None or {self._address}")
             addr = self._address
         if self._closing:
-            self._sent_after_close()
+            self._send_after_close(data, addr)
         elif not data and not self._sends_empty:
             COUNTERS.dropped("empty, before Python 3.13")
         else:
@@ -64,7 +64,18 @@ class Sending(Reporting):
                 self._awaits_bind = False
                 self._turns.enter(self)
 
-    def _sent_after_close(self) -> None:
+    def _send_after_close(self, data: Any, addr: SocketAddress) -> None:
+        """As asyncio's own: behind what is queued, else as long as the socket is open.
+
+        One that is connected is closed as soon as nothing is queued.
+        """
+        if self._sock is not None and (data or self._sends_empty):
+            is_open = self._address is None
+            if self._buffer or self._full or (is_open and not self._direct):
+                self._queue(data, addr)
+                return
+            if is_open and self._send_now(data, addr):
+                return
         COUNTERS.dropped("sent after close")
         if self._conn_lost >= constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES:
             asyncio_logger.warning("socket.sendto() raised exception.")
