@@ -259,7 +259,7 @@ async def waiting() -> str | None:
     if not hasattr(cache, "wait_for"):
         return None
     future = cache.wait_for(Cache, 1, timeout=0.1)
-    await until(future.done, 0.6)
+    await until(future.done, 2.0)
     outcome = "timed out" if future.cancelled() else "waiting"
     await cache.shutdown()
     return outcome

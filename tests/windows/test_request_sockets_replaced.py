@@ -135,7 +135,7 @@ def test_without_match_who_was_found_to_answer_twice_is_asked_from_a_new_socket_
         for number in range(10):
             question = b"%d" % number
             assert await sockets.ask(asked.address, question, timeout=20) == question
-        assert len(set(asked.ports)) == 11
+        assert sockets.counters["opened"] == 11  # a port may be had twice
         transport.close()
 
     ask(main)
