@@ -72,6 +72,20 @@ def test_a_port_that_its_user_may_not_have_again_is_not_given_up(run, monkeypatc
     run(main)
 
 
+def test_a_socket_that_was_closed_under_it_is_replaced(run):
+    async def main():
+        listener = await ear()
+        async with Watchdog(listener.transport, QUICK) as watchdog:
+            await asyncio.sleep(0.2)
+            listener.transport._sock.close()
+            await until(lambda: watchdog.status().endpoints[0].rebinds)
+            say(listener, 1)
+            await until(lambda: listener.heard)
+        listener.transport.close()
+
+    run(main)
+
+
 def test_an_option_that_the_next_socket_cannot_have_keeps_the_one_that_has_it(run):
     async def main():
         listener = await ear()

@@ -10,7 +10,17 @@ import weakref
 from typing import Any
 
 import pytest
-from udp import LOOPBACK, Recorder, closed_address, endpoint, hears, only_on, plain_socket, until
+from udp import (
+    LOOPBACK,
+    Recorder,
+    closed_address,
+    endpoint,
+    hears,
+    only_on,
+    plain_socket,
+    send,
+    until,
+)
 from watched import NEVER_QUIET, QUICK, new_endpoint
 
 import tribler_udp_fix
@@ -290,26 +300,17 @@ def test_an_endpoint_of_ipv8s_is_watched_as_such(all_watched):
     all_watched(main)
 
 
-def test_one_that_asyncio_made_before_is_adopted_and_its_socket_is_left_to_it(run_each):
+def test_a_client_that_has_sent_nothing_yet_is_rebound_to_any_port(run_repaired):
     async def main():
-        server = await endpoint()
-        kind = type(server.transport).__name__
-        tribler_udp_fix.install(QUICK)
-        try:
-            async with Watchdog(server.transport, QUICK) as watchdog:
-                with lost_completion(server.transport):
-                    await until(lambda: _endpoint(watchdog).rearms)
-                await hears(server, b"anyone there?")
-                if kind.startswith("_"):
-                    with pytest.raises(RuntimeError, match="not known who made its socket"):
-                        await watchdog.rebind()
-            assert server.heard == [b"anyone there?"]
-        finally:
-            server.transport.close()
+        client = await endpoint(family=socket.AF_INET)
+        async with Watchdog(client.transport, NEVER_QUIET) as watchdog:
+            await watchdog.rebind()
+            port = client.transport.get_extra_info("sockname")[1]
+            send(("127.0.0.1", port), b"anyone there?")
+            await until(lambda: client.heard == [b"anyone there?"])
+        client.transport.close()
 
-    run_each(main)
-    tribler_udp_fix.install(Settings())
-    tribler_udp_fix.uninstall()
+    run_repaired(main)
 
 
 def test_a_probe_on_its_way_when_the_watchdog_stops_is_not_the_protocols(run_repaired):

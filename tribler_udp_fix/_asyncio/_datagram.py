@@ -14,12 +14,13 @@ import logging
 import math
 import socket
 import warnings
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Mapping
 
+from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._asyncio._gap import Gap
 from tribler_udp_fix._asyncio._receiving import Receiving
 from tribler_udp_fix._asyncio._sending import NOTHING, Sending
-from tribler_udp_fix._asyncio._socket_view import NOTHING as NO_OPTIONS
 from tribler_udp_fix._asyncio._socket_view import SocketView
 from tribler_udp_fix._asyncio._sockets import SocketOption, give_up
 from tribler_udp_fix._asyncio._turns import turns_of
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from tribler_udp_fix._asyncio._interfaces import Interface
 
 logger = logging.getLogger("tribler_udp_fix")
+
+UNBOUND: Mapping[int, tuple[str, int]] = {socket.AF_INET: ("0.0.0.0", 0), socket.AF_INET6: ("::", 0)}
+"""By family, where the first send will bind a socket that is not bound."""
 
 
 class Maker(enum.Enum):
@@ -52,7 +56,7 @@ class DatagramTransport(Receiving, Sending):
     # How often it was given another socket.
     sockets = 0
     # What its program has set on its sockets, by (level, option).
-    program_options: Mapping[Any, tuple[Any, ...]] = NO_OPTIONS
+    program_options: Mapping[Any, tuple[Any, ...]] = MappingProxyType({})
     # Datagrams that were lost for want of a socket, before the gap there is now.
     _lost_before = 0
 
@@ -84,9 +88,7 @@ class DatagramTransport(Receiving, Sending):
             self._largest = self.max_size  # not UDP's
         if not self._buffer:
             self._buffer = NOTHING
-        view = SocketView(sock)
-        view.options = self.program_options
-        self._extra["socket"] = view
+        self._extra["socket"] = SocketView(sock, self.program_options)
         self._connected = self._extra.get("peername") is not None
 
     @property
@@ -181,18 +183,17 @@ class DatagramTransport(Receiving, Sending):
         self._extra["sockname"] = sock.getsockname()
         self._take(sock)
         self.sockets += 1
+        self._awaits_bind = False
         self._looks = True
         self._turns.enter(self)
         self._send_on()
         return waited
 
     def _sockname(self) -> Any:
-        if self._gap is not None:
-            return self._gap.getsockname()
         try:
-            return self._sock.getsockname()
-        except (OSError, AttributeError):  # a dead handle, or none; where it was is still known
-            return self._extra.get("sockname")
+            return self.get_extra_info("socket").getsockname()
+        except OSError:  # a dead handle, or none; where it was is still known
+            return self._extra.get("sockname") or UNBOUND.get(self.family)
 
     def close(self) -> None:
         """Stop to receive, send what is queued, then call ``connection_lost(None)``."""
@@ -210,15 +211,15 @@ class DatagramTransport(Receiving, Sending):
         if self._called_connection_lost:
             return
         self._begin_to_close()
-        if self._gap is None:
-            self._stop_sending()
-            self._drop_queue("queued at abort")
+        self._stop_sending()
+        self._drop_queue("queued at abort")
         self._loop.call_soon(self._call_connection_lost, exc)
 
     def _begin_to_close(self) -> None:
         self._closing = True
         self._conn_lost += 1
-        self._drop_kept()
+        COUNTERS.dropped("received before rebinding, and the endpoint closed", len(self._kept))
+        self._kept = ()
         if self._gap is None:
             self._stop_reading()
             return

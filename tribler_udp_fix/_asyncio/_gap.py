@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
-from tribler_udp_fix._asyncio._sockets import SocketOption, open_options
+from tribler_udp_fix._asyncio._sockets import SocketOption, known_options
 
 
 class Gap:
@@ -28,7 +28,7 @@ class Gap:
         self.limit = limit
         self._age = age
         self.waiting: collections.deque[float] = collections.deque()
-        self.options = _options_of(sock)
+        self.options = known_options(sock)
         self.first = False
         self.lost = 0
         self.since = time.perf_counter()
@@ -73,10 +73,3 @@ def _kind_of(sock: Any) -> tuple[int, int, int]:
         getattr(sock, "type", socket.SOCK_DGRAM),
         getattr(sock, "proto", 0),
     )
-
-
-def _options_of(sock: Any) -> list[SocketOption] | None:
-    try:
-        return open_options(sock)
-    except (OSError, AttributeError):  # a dead handle, or none
-        return None

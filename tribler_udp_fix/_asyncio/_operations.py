@@ -104,10 +104,8 @@ def numeric_address(family: int, address: Any) -> Any:
 _SPECIAL = {"": "0.0.0.0", "<broadcast>": "255.255.255.255"}
 
 
-def start(proactor: Any, sock: socket.socket, name: str, *arguments: Any) -> Any:
-    """Start the operation *name* of an Overlapped object, and return that object.
-
-    Raises OSError if it fails at once.
+def post(proactor: Any, sock: socket.socket, name: str, *arguments: Any) -> asyncio.Future[Any]:
+    """The future of the overlapped operation *name*; raises OSError if it fails at once.
 
     A datagram that is too large fails the call, yet a completion can follow, because its status
     is a warning. asyncio has freed the Overlapped object by then, and takes the completion for
@@ -124,12 +122,6 @@ def start(proactor: Any, sock: socket.socket, name: str, *arguments: Any) -> Any
         proactor._cache[ov.address] = (over, ov, sock, None)
         proactor._unregister(ov)
         raise
-    return ov
-
-
-def post(proactor: Any, sock: socket.socket, name: str, *arguments: Any) -> asyncio.Future[Any]:
-    """The future of an overlapped operation; raises OSError if it fails at once."""
-    ov = start(proactor, sock, name, *arguments)
     future: asyncio.Future[Any] = proactor._register(ov, sock, result_of)
     return future
 

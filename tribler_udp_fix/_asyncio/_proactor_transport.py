@@ -34,7 +34,6 @@ class ProactorTransport(DatagramTransport, Stock):  # type: ignore[misc]
     """A datagram transport whose waits are overlapped operations."""
 
     _header_size = header_size(Stock)
-    _sends_empty = _header_size > 0
 
     _read_fut: asyncio.Future[Any] | None
     _write_fut: asyncio.Future[Any] | None
@@ -73,8 +72,6 @@ class ProactorTransport(DatagramTransport, Stock):  # type: ignore[misc]
             self.deliver(*received)
 
     def _wait(self) -> bool:
-        if self._closing or self._gap is not None:
-            return False
         if self._read_fut is not None:
             return True
         if self._registered is not self._sock and not self._is_our_ports():

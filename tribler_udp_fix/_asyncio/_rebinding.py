@@ -11,8 +11,8 @@ one); and only then does what was queued leave.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
+import itertools
 import socket
 import sys
 import time
@@ -25,7 +25,7 @@ from tribler_udp_fix._asyncio._one_at_a_time import one_at_a_time
 from tribler_udp_fix._asyncio._ports import PortChange
 from tribler_udp_fix._asyncio._rebound import EndpointGone, Rebound
 from tribler_udp_fix._asyncio._receiving import LARGEST_DATAGRAM
-from tribler_udp_fix._asyncio._sockets import SocketOption, bind_next, open_options
+from tribler_udp_fix._asyncio._sockets import SocketOption, bind_next, known_options, open_options
 
 DRAINED = 1000  # datagrams, at most, that are taken from the old socket before it is closed
 COUNTED = 10_000  # more of them are not even counted: somebody floods it
@@ -57,10 +57,7 @@ class Rebinder:
         self._age = age
         self.ports = ports
         self._make = make
-        self._family: int = transport.family
-        self._options: Sequence[SocketOption] = ()
-        with contextlib.suppress(OSError, AttributeError):  # a dead handle, or none
-            self._options = open_options(transport._sock)
+        self._options: Sequence[SocketOption] = known_options(transport._sock) or ()
 
     @property
     def options(self) -> Sequence[SocketOption]:
@@ -116,19 +113,18 @@ class Rebinder:
             if transport._paused:
                 raise OSError(errno.EAGAIN, "its program has paused it")
             self._options = open_options(transport._sock)
-        sock = self._make(self._family, self.options)
+        sock = self._make(transport.family, self.options)
         try:
             transport.set_options(sock)
             if transport.interface is not None:
                 address = transport.interface.take(sock, address)
             if transport.has_socket:
                 try:
-                    _check_address(self._family, address)
+                    _check_address(transport.family, address)
                 except PermissionError as exc:
                     if not self.ports.failed(exc, counts=False):  # where no other port is taken
                         raise
-                _keep_rest(transport)
-                self.suspend()
+                self.give_up()
                 await asyncio.sleep(0)  # for what was cancelled
             await self._bind(sock, address)
         except BaseException:  # an interrupt, too, must leave no socket behind
@@ -169,15 +165,10 @@ def _check_address(family: int, address: Any) -> None:
 
 def _keep_rest(transport: DatagramTransport) -> None:
     """Have the protocol hear what the old socket has received, and would take along."""
-    kept, lost = [], 0
+    rest = _rest(transport._sock)
     room = DRAINED - len(transport._kept)  # of a rebind just before
-    for number, datagram in enumerate(_rest(transport._sock)):
-        if number < room:
-            kept.append(datagram)
-        else:
-            lost += 1
-    transport.keep(kept)
-    COUNTERS.dropped(TOO_MANY, lost)
+    transport.keep(list(itertools.islice(rest, room)))
+    COUNTERS.dropped(TOO_MANY, sum(1 for _ in rest))
 
 
 def _rest(sock: Any) -> Iterator[tuple[bytes, Any]]:

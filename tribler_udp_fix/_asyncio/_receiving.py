@@ -93,7 +93,8 @@ class Receiving(Reporting):
                 break
             try:
                 if self._failed is not None:
-                    self._raise_failed()
+                    failed, self._failed = self._failed, None
+                    raise failed
                 data, address = sock.recvfrom(room)
             except BlockingIOError:
                 self._looks = found > 1
@@ -140,11 +141,6 @@ class Receiving(Reporting):
             self._error_budget = ErrorBudget(self._errors_a_second)
         return self._error_budget
 
-    def _raise_failed(self) -> None:
-        failed, self._failed = self._failed, None
-        assert failed is not None
-        raise failed
-
     def _forget_failed(self) -> None:
         """Count what the last wait failed of: it is not the next socket's."""
         failed, self._failed = self._failed, None
@@ -159,7 +155,8 @@ class Receiving(Reporting):
 
     def _rest(self) -> bool:
         """Wait for more; False where there is something already."""
-        if not self._paused and not self._wait():
+        gone = self._closing or self._gap is not None
+        if not self._paused and (gone or not self._wait()):
             return False
         self._turns.rests(self)
         return True
@@ -187,10 +184,6 @@ class Receiving(Reporting):
             if self._gap is None:
                 self._turns.enter(self)
         self.deliver(data, address, counts=False)  # it says nothing of the socket there is now
-
-    def _drop_kept(self) -> None:
-        COUNTERS.dropped("received before rebinding, and the endpoint closed", len(self._kept))
-        self._kept = ()
 
     def deliver(self, data: bytes, address: Any, counts: bool = True) -> None:
         """Have the protocol hear what was received in another way than by reading on."""

@@ -85,9 +85,7 @@ class Reporting:
 
     def _report(self, exc: OSError, number: int) -> None:
         """Call ``error_received()``; what that raises is not the socket's fault."""
-        if not isinstance(self.errors, dict):
-            self.errors = {}
-        self.errors[number] = self.errors.get(number, 0) + 1
+        self.errors = {**self.errors, number: self.errors.get(number, 0) + 1}
         try:
             self._protocol.error_received(normalise(exc))
         except Exception as raised:  # the protocol's own, which asyncio's handler is told
@@ -107,8 +105,7 @@ class Reporting:
         number = number_of(exc)
         COUNTERS.error_number("send", number)
         if number in _NOBODY_LEAVES:
-            if self.failing is None:
-                self.failing = Failing()
+            self.failing = self.failing or Failing()
             self.failing.count += 1
             self.failing.number = number
             self.failing.why = str(exc)

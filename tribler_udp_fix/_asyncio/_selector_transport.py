@@ -22,7 +22,6 @@ class SelectorTransport(DatagramTransport, Stock):  # type: ignore[misc]
     """A datagram transport whose waits are readers and writers of the event loop."""
 
     _header_size = header_size(Stock)
-    _sends_empty = _header_size > 0
 
     _sock_fd: int
     _lone = 0
@@ -71,8 +70,6 @@ class SelectorTransport(DatagramTransport, Stock):  # type: ignore[misc]
             self._read_on()
 
     def _wait(self) -> bool:
-        if self._closing or self._gap is not None:
-            return False
         self._lone += 1
         if self._lone % _LOOK_AFTER == 0:
             self._looks = True

@@ -34,7 +34,6 @@ class Sending(Reporting):
     # What asyncio counts for each queued datagram besides its bytes: since 3.13, so that empty ones
     # count too; and since then sendto(b"") sends an empty datagram, where it was a no-op before.
     _header_size = 0
-    _sends_empty = False
 
     def get_write_buffer_size(self) -> int:
         """The bytes that wait."""
@@ -52,7 +51,7 @@ class Sending(Reporting):
             addr = self._address
         if self._closing:
             self._send_after_close(data, addr)
-        elif not data and not self._sends_empty:
+        elif not data and not self._header_size:
             COUNTERS.dropped("empty, before Python 3.13")
         else:
             if self._buffer or self._gap is not None or not self._direct or self._full:
@@ -69,7 +68,7 @@ class Sending(Reporting):
 
         One that is connected is closed as soon as nothing is queued.
         """
-        if self._sock is not None and (data or self._sends_empty):
+        if self._sock is not None and (data or self._header_size):
             is_open = self._address is None
             if self._buffer or self._full or (is_open and not self._direct):
                 self._queue(data, addr)
@@ -138,18 +137,15 @@ class Sending(Reporting):
             # Its share of the turn is over, or error_received() ends the program.
             if self._buffer and self._gap is None and not self._full:
                 self._loop.call_soon(self._send_on_later)
-        self._sent()
-
-    def _send_on_later(self) -> None:
-        if self._buffer:
-            self._send_on()
-
-    def _sent(self) -> None:
         if self._called_connection_lost:
             return
         self._maybe_resume_protocol()
         if self._closing and not self._buffer and not self._full:
             self._loop.call_soon(self._call_connection_lost, None)
+
+    def _send_on_later(self) -> None:
+        if self._buffer:
+            self._send_on()
 
     def _put_back(self, data: bytes, addr: SocketAddress) -> None:
         """Queue again, before all others, what has not left."""
@@ -176,7 +172,6 @@ class Sending(Reporting):
         def _call_connection_lost(self, exc: BaseException | None) -> None: ...
         def _maybe_pause_protocol(self) -> None: ...
         def _maybe_resume_protocol(self) -> None: ...
-        def _read_on(self) -> None: ...
 
 
 def header_size(stock: Any) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import sys
-import types
 from asyncio import trsock
 from typing import Any, Mapping
 
@@ -16,9 +15,6 @@ _JOINS = {
 }.get(sys.platform, {(0, 12), (0, 70), (0, 80), (0, 82), (41, 12), (41, 80), (41, 82)})
 
 
-NOTHING: Any = types.MappingProxyType({})  # for all that have set nothing
-
-
 class SocketView(trsock.TransportSocket):  # type: ignore[misc,unused-ignore]
     """asyncio's own view of a transport's socket, which remembers what its program has set.
 
@@ -28,10 +24,10 @@ class SocketView(trsock.TransportSocket):  # type: ignore[misc,unused-ignore]
 
     __slots__ = ("joined", "options")
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, options: Mapping[Any, tuple[Any, ...]]) -> None:
         super().__init__(sock)
         self.joined = False
-        self.options: Mapping[Any, tuple[Any, ...]] = NOTHING
+        self.options = options
 
     def setsockopt(self, *args: Any, **kwargs: Any) -> None:
         """As the socket's own."""

@@ -119,7 +119,10 @@ def hears_a_device_alone(sock: Any) -> bool:
     option = getattr(socket, "SO_BINDTODEVICE", None)
     if option is None or sock is None or sock.family != socket.AF_INET:
         return False
-    return sock.getsockopt(socket.SOL_SOCKET, option, 16).rstrip(b"\0") not in (b"", b"lo")
+    try:
+        return sock.getsockopt(socket.SOL_SOCKET, option, 16).rstrip(b"\0") not in (b"", b"lo")
+    except OSError:  # a dead handle, which a probe that nobody hears will find out
+        return False
 
 
 def open_options(sock: Any) -> list[SocketOption]:
@@ -128,13 +131,22 @@ def open_options(sock: Any) -> list[SocketOption]:
     *sock* is a UDP socket, or asyncio's TransportSocket of one. Multicast groups cannot be asked
     for and are not among them. Raises OSError where *sock* is closed.
     """
-    sock.getsockname()  # raises where every option below would look like one the system lacks
+    # Raises where every option below would look like one the system lacks.
+    sock.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE)
     differing: list[SocketOption] = []
     for level, name, usual in _of_a_new_one(sock.family):
         value = _value(sock, level, name)
         if value is not None and value != usual:
             differing.append((level, name, value))
     return differing
+
+
+def known_options(sock: Any) -> list[SocketOption] | None:
+    """The same; None where they cannot be asked for any more."""
+    try:
+        return open_options(sock)
+    except (OSError, AttributeError):  # a dead handle, or none
+        return None
 
 
 @functools.lru_cache(maxsize=None)

@@ -182,12 +182,19 @@ def _maker_for(protocol: Any) -> Maker:
 
 def is_ours_to_adopt(transport: Any) -> bool:
     """Whether ``adopt()`` makes one of ours of it, if it is open."""
+    return isinstance(transport, DatagramTransport) or _class_for(transport) is not None
+
+
+def _class_for(transport: Any) -> Any:
+    """The class of ours that asyncio's own *transport* can have; None where it is another's."""
+    if type(transport) is _SelectorStock:
+        return SelectorTransport
     if sys.platform == "win32":
         from tribler_udp_fix._asyncio import _proactor_transport
 
         if type(transport) is _proactor_transport.Stock:
-            return True
-    return isinstance(transport, DatagramTransport) or type(transport) is _SelectorStock
+            return _proactor_transport.ProactorTransport
+    return None
 
 
 def adopt(transport: Any, settings: Settings) -> DatagramTransport | None:
@@ -198,26 +205,19 @@ def adopt(transport: Any, settings: Settings) -> DatagramTransport | None:
     """
     if isinstance(transport, DatagramTransport):
         return transport
-    if type(transport) is _SelectorStock:
-        return _turn_into(transport, SelectorTransport, settings)
-    if sys.platform == "win32":
-        from tribler_udp_fix._asyncio import _proactor_transport
-
-        if type(transport) is _proactor_transport.Stock:
-            return _turn_into(transport, _proactor_transport.ProactorTransport, settings)
-    return None
+    return _turn_into(transport, _class_for(transport), settings)
 
 
 def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTransport | None:
-    if transport.is_closing():
+    if cls is None or transport.is_closing():
         return None
     reads = getattr(transport, "_read_fut", None)
     context = _context_of(reads, transport)
     if reads is not None:  # it may have received something already
-        reads.remove_done_callback(transport._loop_reading)
+        _withdraw(reads, transport._loop_reading, transport._loop)
     writes = getattr(transport, "_write_fut", None)
     if writes is not None:
-        writes.remove_done_callback(transport._loop_writing)
+        _withdraw(writes, transport._loop_writing, transport._loop)
         transport._write_fut = None
     elif transport._buffer and cls is SelectorTransport:
         transport._loop._remove_writer(transport._sock_fd)
@@ -250,6 +250,20 @@ def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTranspor
     return ours
 
 
+def _withdraw(future: Any, callback: Any, loop: Any) -> None:
+    """Have *callback* not be called of *future*: it would find another's transport, and end it."""
+    if not future.remove_done_callback(callback):  # it is done, and will call in this turn
+        handle = _scheduled(callback, loop)
+        if handle is not None:
+            handle.cancel()
+
+
+def _scheduled(callback: Any, loop: Any) -> Any:
+    """The handle by which asyncio's own *loop* is to call *callback* next; None for none."""
+    handles = tuple(getattr(loop, "_ready", ()))
+    return next((each for each in handles if each._callback == callback), None)
+
+
 def _take_reader(transport: Any) -> None:
     if not transport._closing and transport._is_waiting() and not transport._reads:
         transport.rearm()
@@ -259,7 +273,9 @@ def _context_of(reads: Any, transport: Any) -> contextvars.Context | None:
     """That in which asyncio's own *transport* calls its protocol, as far as can be seen."""
     found: contextvars.Context
     try:
-        if reads is not None:
+        if reads is not None and reads.done():
+            found = _scheduled(transport._loop_reading, transport._loop)._context
+        elif reads is not None:
             found = reads._callbacks[0][1]
         else:
             found = transport._loop._selector.get_key(transport._sock_fd).data[0]._context
@@ -276,10 +292,13 @@ def _sent(transport: Any, send: asyncio.Future[Any]) -> None:
 
 
 def _take_over(transport: Any, receive: Any) -> None:
-    """Deliver what asyncio's own pending *receive* has got, and cancel it."""
+    """Deliver what asyncio's own *receive* has got, or report its error; cancel it if it waits."""
 
     def deliver(done: asyncio.Future[Any]) -> None:
-        if not done.cancelled() and done.exception() is None:
+        failed = None if done.cancelled() else done.exception()
+        if failed is not None:
+            transport._receive_failed(failed)
+        elif not done.cancelled():
             transport.deliver_own(done.result())
 
     ov = getattr(receive, "_ov", None)  # a receive of ours has none, and takes nothing by waiting

@@ -37,15 +37,11 @@ class Turns:
         ready = getattr(loop, "_ready", None)
         self.ready: Any = ready if isinstance(ready, collections.deque) else None
 
-    def enter(self, reader: Any) -> float:
-        """Have *reader*'s ``read_in_turn()`` called in the next turn, until it leaves.
-
-        Returns until when it may read in this one, by ``perf_counter()``.
-        """
+    def enter(self, reader: Any) -> None:
+        """Have *reader*'s ``read_in_turn()`` called in the next turn, until it leaves."""
         self._waiting[reader] = None
         if self._next is None:
             self._begin()
-        return self._until
 
     def enter_to_read(self, reader: Any) -> float:
         """As ``enter()``, of one that reads now, and then forgets what is ``fresh``."""

@@ -16,7 +16,7 @@ import socket
 from typing import Any, Callable
 
 from tribler_udp_fix._asyncio._obstacles import in_words, is_about_the_address
-from tribler_udp_fix._asyncio._sockets import family_of
+from tribler_udp_fix._asyncio._sockets import family_of, new_socket
 from tribler_udp_fix._ipv8._listener import listener
 
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
@@ -89,9 +89,8 @@ class ProbeSender:
 
 def _helper(target: Any) -> socket.socket:
     try:
-        sock = socket.socket(family_of(target[0]), socket.SOCK_DGRAM)
+        sock = new_socket(family_of(target[0]), ())
         try:
-            sock.setblocking(False)
             sock.bind((target[0], 0, *target[2:]))
         except BaseException:  # an interrupt, too, must leave no socket behind
             sock.close()
@@ -185,14 +184,13 @@ class TransportProber(Prober):
             raise OSError(errno.EISCONN, f"{why}; while it is quiet it is made to read again")
         if self._at is not transport:
             self._leave()
-        if self._at is None:
             self._at = transport
             transport._probes = (*transport._probes, self)
         super().send(address)
 
     def detach(self) -> None:
         """Tell nobody of answers any more, but keep what is on its way from the protocol."""
-        self._told = _nobody
+        self._told = lambda: None
         if self._nonces and self._at is not None and not self._at._loop.is_closed():
             self._at._loop.call_later(LINGER, self._leave)  # one that is lost never comes
         else:
@@ -216,10 +214,6 @@ class TransportProber(Prober):
         at, self._at = self._at, None
         if at is not None:
             at._probes = tuple(prober for prober in at._probes if prober is not self)
-
-
-def _nobody() -> None:
-    """Nobody is told."""
 
 
 class ListeningProber(Prober):

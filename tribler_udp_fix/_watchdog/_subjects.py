@@ -35,8 +35,7 @@ class Subjects:
         make_socket: MakeSocket | None = None,
         interface: Interface | None = None,
     ) -> None:
-        each: Iterable[Any] = asked if isinstance(asked, (list, tuple, set)) else (asked,)
-        self._all = tuple(each)
+        self._all = tuple(asked) if isinstance(asked, (list, tuple, set)) else (asked,)
         self._make_socket = make_socket
         self.interface = interface
         for one in self._all:

@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import logging
 import socket as sockets
+from functools import partial
 from typing import Any, Callable, Sequence
 
 from tribler_udp_fix._asyncio._datagram import DatagramTransport
@@ -30,7 +31,6 @@ from tribler_udp_fix._watchdog._probe import Prober, ProbeSender, TransportProbe
 class _Nothing(DatagramTransport):
     """What an endpoint has that its owner has not opened: no transport."""
 
-    heard = heard_bytes = sockets = 0
     _closing = True
     _sock = None
 
@@ -49,7 +49,6 @@ NOTHING = _Nothing()
 logger = logging.getLogger("tribler_udp_fix.watchdog")
 
 SHARED = "others may have its port as well, and get what is sent there"
-UNBOUND: dict[int, str] = {sockets.AF_INET: "0.0.0.0", sockets.AF_INET6: "::"}
 
 
 class TransportLeaf(Leaf):
@@ -73,8 +72,8 @@ class TransportLeaf(Leaf):
         self._interface = interface
         self._settings = settings
         self._make_socket = make_socket
-        self._known: DatagramTransport | None = None
-        self._rebinder: Rebinder | None = None
+        self._known: DatagramTransport = NOTHING
+        self._rebinder: Rebinder  # of the transport that is known
         self._lost: Callable[[], None] | None = None
         self._lost_before = 0
         self._wait: Any = None  # by which it waited when it was fine
@@ -91,7 +90,7 @@ class TransportLeaf(Leaf):
     @property
     def is_connected(self) -> bool:
         """Whether it hears one peer alone, so that no probe reaches it."""
-        return bool((self._known or NOTHING)._connected)
+        return bool(self._known._connected)
 
     def why_not(self) -> str:
         """Why it is not given another socket, or ""."""
@@ -118,13 +117,13 @@ class TransportLeaf(Leaf):
 
     def has_socket(self) -> bool:
         """The same of one that is open, as far as is known: asked by any thread."""
-        return (self._known or NOTHING).has_socket
+        return self._known.has_socket
 
     def address(self, asking: bool = True) -> Any:
         """The address that it is bound to; raises OSError on a dead handle."""
         transport = self._transport()
         if transport._awaits_bind:
-            return (UNBOUND[transport.family], 0)
+            return transport._sockname()
         known = self._address is not None and self._located is transport._sock
         if asking or not (known and self._address[1]):  # a send may have bound it to a port
             self._address = transport.get_extra_info("socket").getsockname()
@@ -134,27 +133,22 @@ class TransportLeaf(Leaf):
     def obstacle(self, *, counts: bool = True) -> str:
         """Why it cannot be bound where it is, in words, or ""."""
         transport = self._transport()
-        address = transport._sockname()
-        if transport._connected or address is None or self._rebinder is None:
+        address, bound = transport._sockname(), transport.has_socket
+        if transport._connected or address is None or not (bound or self.rebinds):
             return ""
-        family, options = transport.family, self._rebinder.options
-        interface = transport.interface
-        if transport.has_socket:
-            plain = lambda: sockets.socket(family, sockets.SOCK_DGRAM)  # noqa: E731
-            exc = obstacle(plain, family, address, 0, interface)
-        elif self.rebinds:
-            make = lambda: self._next_socket(family, options)  # noqa: E731
-            exc = obstacle(make, family, address, address[1], interface)
-        else:
-            return ""
-        if exc is None or (not transport.has_socket and self._rebinder.ports.failed(exc, counts)):
+        make: MakeSocket = partial(self._next_socket, transport.family, self._rebinder.options)
+        if bound:
+            make = partial(sockets.socket, transport.family, sockets.SOCK_DGRAM)
+        port = 0 if bound else address[1]
+        exc = obstacle(make, transport.family, address, port, transport.interface)
+        if exc is None or (not bound and self._rebinder.ports.failed(exc, counts)):
             return ""
         return in_words(exc, address)
 
     @property
     def interface(self) -> str:
         """The interface, by its name, whose addresses it follows; "" for none."""
-        kept_to = (self._known or NOTHING).interface
+        kept_to = self._known.interface
         return kept_to.name if kept_to is not None else ""
 
     def is_elsewhere(self) -> bool:
@@ -174,7 +168,7 @@ class TransportLeaf(Leaf):
 
     def heard_bytes(self) -> int:
         """The bytes of these."""
-        return (self._known or NOTHING).heard_bytes  # asked by any thread, as errors() is
+        return self._known.heard_bytes  # asked by any thread, as errors() is
 
     def socket(self) -> Any:
         """Its socket."""
@@ -187,24 +181,24 @@ class TransportLeaf(Leaf):
 
     def errors(self) -> dict[int, int]:
         """How many errors of each number its protocol was told of."""
-        return dict((self._known or NOTHING).errors)
+        return dict(self._known.errors)
 
     def failing(self) -> Failing | None:
         """Since when every send has failed, how many did, and why; or None."""
-        return self._known.failing if self._known is not None else None
+        return self._known.failing
 
     def is_fine(self, sock: Any) -> bool:
         """Whether it is open, *sock* is its socket, and it reads; asked twice a second."""
         known = self._known
-        self._wait = known._read_fut if known is not None else None
-        return known is not None and known._sock is sock and known.reading and self._is_current()
+        self._wait = known._read_fut
+        reads = known._sock is sock and known.reading
+        return reads and known is self._current() and self.is_open()
 
     def is_undisturbed(self) -> bool:
         """Whether it still waits by the same receive: then it heard nothing, nor was it closed."""
         known, wait = self._known, self._wait
         return (
             wait is not None
-            and known is not None
             and known._read_fut is wait
             and not wait.done()
             and known.failing is None
@@ -213,7 +207,7 @@ class TransportLeaf(Leaf):
     def is_behind(self) -> bool:
         """Whether it waits for its share of the loop, with something to read, or to hear."""
         known = self._known
-        return known is not None and (known in known._turns or bool(known._kept))
+        return known is not NOTHING and (known in known._turns or bool(known._kept))
 
     def rearm(self) -> bool:
         """Make it read again in place; whether there was anything to do."""
@@ -230,7 +224,6 @@ class TransportLeaf(Leaf):
     async def rebind(self) -> Rebound:
         """Give it another socket; raises what ``Rebinder.rebind()`` raises."""
         transport = self._transport()
-        assert self._rebinder is not None
         done = await self._rebinder.rebind()
         if transport is not self._transport():
             raise EndpointGone
@@ -261,13 +254,12 @@ class TransportLeaf(Leaf):
     def _keep_to_interface(self) -> bool:
         """Have it keep to the interface; whether its socket, which does not, was given up."""
         transport, interface = self._known, self._interface
-        if transport is None or interface is None:
+        if transport is NOTHING or interface is None:
             return False
         before, transport.interface = transport.interface, interface
         same = before is not None and before.name == interface.name
         if not transport.has_socket or (same and interface.has(transport._sock)):
             return False
-        assert self._rebinder is not None
         self._rebinder.give_up()  # at once: nothing more may leave by another interface
         return True
 
@@ -275,11 +267,10 @@ class TransportLeaf(Leaf):
         """Leave it to itself. Without a socket, which nobody will give it, it is closed."""
         self._lost = None
         transport = self._known
-        if transport is not None:
-            self._leave(transport)
-            gap = transport._gap is not None and not transport.is_closing()
-            if gap and not transport._is_kept():  # by another watchdog, which will rebind it
-                self._abandon(transport)
+        self._leave(transport)
+        gap = transport._gap is not None and not transport.is_closing()
+        if gap and not transport._is_kept():  # by another watchdog, which will rebind it
+            self._abandon(transport)
 
     def _abandon(self, transport: DatagramTransport) -> None:
         """Leave *transport*, which has no socket."""
@@ -288,10 +279,7 @@ class TransportLeaf(Leaf):
     @property
     def lost(self) -> int:
         """Datagrams lost so far for want of a socket."""
-        return self._lost_before + (self._known or NOTHING).lost
-
-    def _is_current(self) -> bool:
-        return True
+        return self._lost_before + self._known.lost
 
     def _current(self) -> Any:
         """The transport that its owner has now."""
@@ -300,13 +288,13 @@ class TransportLeaf(Leaf):
     def _transport(self) -> DatagramTransport:
         current = self._current()
         if current is not self._known:
-            self._enter(current)
-        return self._known or NOTHING
-
-    def _enter(self, transport: DatagramTransport) -> None:
-        if self._known is not None:
             self._lost_before += self._known.lost
             self._leave(self._known)
+            self._known = NOTHING
+            self._enter(current)
+        return self._known
+
+    def _enter(self, transport: DatagramTransport) -> None:
         self._known = transport
         settings = self._settings
         self._rebinder = Rebinder(
@@ -324,18 +312,15 @@ class TransportLeaf(Leaf):
     @property
     def _port_failures(self) -> float:
         # Nobody would know of another port, but where the program counts with that.
-        after = self._settings.port_failures
-        return float("inf") if after else after
+        return float("inf") if self._settings.port_failures else 0.0
 
     def _leave(self, transport: DatagramTransport) -> None:
-        if self._keep in transport.keepers:
-            transport.keepers = tuple(each for each in transport.keepers if each != self._keep)
+        transport.keepers = tuple(each for each in transport.keepers if each != self._keep)
 
     def _keep(self) -> bool:
         """The transport's socket has died: whether it gets another one."""
         if self._lost is None or not self._is_wanted():
             return False
-        assert self._rebinder is not None
         self._rebinder.suspend()
         self._transport()._loop.call_soon(self._lost)
         return True

@@ -84,15 +84,11 @@ class UdpLeaf(TransportLeaf):
         else:
             transport.abort()
 
-    def _is_current(self) -> bool:
-        return self.endpoint._transport is self._known and bool(self.endpoint.is_open())
-
     def _current(self) -> Any:
         return self.endpoint._transport
 
     def _enter(self, transport: DatagramTransport) -> None:
         if transport is None or not self.endpoint.is_open():
-            self._known = None
             return
         ours = adopt(transport, self._settings)
         if ours is None:

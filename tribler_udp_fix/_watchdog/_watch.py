@@ -284,17 +284,15 @@ class Watch:
         self._probed_at = now
         try:
             self.prober.send(self.address)
+            self._sent = True
+            return
         except AddressGone as exc:
-            self._sent = False
-            self.unsent += 1
             # Not from within the policy's step.
             self._loop.call_soon(self._address_gone, str(exc))
         except OSError as exc:
-            self._sent = False
-            self.unsent += 1
             self._reason.unsent = exc.strerror or str(exc)
-        else:
-            self._sent = True
+        self._sent = False
+        self.unsent += 1
 
     def _address_gone(self, reason: str) -> None:
         with self.guarded():
