@@ -15,6 +15,7 @@ if sys.platform != "win32":  # there tests/windows is run as it is
     globals().update(taken_from("test_request_sockets_closing"))
     globals().update(taken_from("test_request_sockets_replaced"))
     globals().update(taken_from("test_request_sockets_waiting"))
+    globals().update(taken_from("test_request_sockets_ways"))
 
 
 @pytest.fixture

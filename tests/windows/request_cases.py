@@ -269,6 +269,31 @@ async def without_a_socket_time_stands_still_and_attempts_do_not_count(alice, bo
 
 
 @case
+async def who_waits_for_its_turn_keeps_it_while_there_is_no_socket(alice, bob):
+    transport = alice.endpoint._transport
+    port = alice.endpoint.get_address()[1]
+    with testing.silent_peer(bob.endpoint):
+        asking = [asyncio.ensure_future(alice.ask(bob, b"first", timeout=60))]
+        await asyncio.sleep(0.6)  # so that it is the first that is sent again
+        for each in (b"second", b"third"):
+            asking.append(asyncio.ensure_future(alice.ask(bob, each, timeout=60)))
+        await asyncio.sleep(11)  # all that they may be sent again was due, and the others wait
+        transport.suspend(10)
+        await asyncio.sleep(0.5)
+        asking[0].cancel()
+        await asyncio.sleep(0.5)
+    sends = Sends(alice)
+    sock = socket.socket(type=socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    sock.bind((HOST, port))
+    transport.resume(sock)
+    began = now()
+    assert await asyncio.gather(*asking[1:]) == [b"second", b"third"]
+    assert len(sends) == 2
+    assert now() - began < 5
+
+
+@case
 async def what_cannot_be_is_refused(alice, bob):
     with pytest.raises(ValueError, match="timeout=0: allowed is"):
         await alice.ask(bob, b"?", timeout=0)

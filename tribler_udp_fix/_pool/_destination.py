@@ -272,8 +272,11 @@ class Destination:
     def refuse(self, connection: Connection, exc: OSError) -> None:
         """End every question, since nobody is there; or the one that cannot be sent."""
         self._count("errors")
-        if exc.errno in _LOCAL and connection.sending is not None:
-            connection.sending.fails(exc)  # that of one datagram, and no news of who is there
+        if exc.errno in _LOCAL:  # that of one datagram, and no news of who is there
+            if connection.sending is not None:
+                connection.sending.fails(exc)
+            # Else a read told of it: a router, of one too large for it, whose resend is made to
+            # fit; or the system, of want of memory, after which there may be some.
             return
         connection.heard += 1
         self._fail(DestinationUnreachable(self.address, exc))
@@ -299,7 +302,12 @@ class Destination:
 
 def _connected(family: int, address: Any) -> socket.socket:
     """A socket at a random port that hears *address* alone; raises OSError."""
-    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+    except OSError as exc:
+        if exc.errno != errno.EAFNOSUPPORT:
+            raise
+        raise DestinationUnreachable(address, exc) from exc  # such as without any IPv6
     try:
         sock.setblocking(False)
         if sys.platform == "win32":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import reprlib
 import socket
 from typing import Any, Coroutine, Sequence
@@ -40,9 +41,8 @@ class RequestSockets:
         self._limit = limit
         self._idle = idle
         self._open: dict[Any, Destination] = {}  # the one that was used last comes last
-        # In order; a dictionary, since each that gives up is taken out, wherever it stands.
-        self._waiting: collections.OrderedDict[asyncio.Event, None] = collections.OrderedDict()
-        self._waiting_for: dict[Any, set[asyncio.Event]] = {}  # the same, by address
+        # In order, and for which address; each that gives up is taken out, wherever it stands.
+        self._waiting: collections.OrderedDict[asyncio.Event, Any] = collections.OrderedDict()
         self._counts = dict.fromkeys(_COUNTED, 0)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
@@ -76,6 +76,8 @@ class RequestSockets:
         wait: float | None = None,
     ) -> bytes:
         """Send *data* to *address*, host (a name or an address) and port; return the answer.
+
+        Of a name's addresses the first is asked that a way leads to.
 
         *match* is called with each datagram that the server sends, and says whether it answers this
         question: needed where several are asked of one server at a time, or it may answer twice.
@@ -149,12 +151,8 @@ class RequestSockets:
         wait: float | None,
     ) -> bytes:
         loop = asyncio.get_running_loop()
-        family, resolved = await _within(_resolve(address), end)
-        destination = await self._enter(family, resolved, end)
-        question = Question(loop.create_future(), match)
-        destination.ask(question)
+        destination, question = await self._reach(address, match, end)
         try:
-            await _within(destination.open(question, self._has_room), end)
             for number, pause in enumerate(_waits(max(0.0, end - loop.time()), retries, wait)):
                 destination.send(question, data)
                 self._counts["resent"] += number > 0
@@ -164,10 +162,36 @@ class RequestSockets:
             text = f"{address[0]} port {address[1]} did not answer within {timeout:g} s"
             raise asyncio.TimeoutError(text)
         finally:
-            destination.forget(question)
-            if question.answer.done() and not question.answer.cancelled():
-                question.answer.exception()  # is seen, though its asker was cancelled
-            self._leave(destination)
+            self._forget(destination, question)
+
+    async def _reach(
+        self, address: tuple[str, int], match: Match | None, end: float
+    ) -> tuple[Destination, Question]:
+        """The first destination of this name that a way leads to, and the question that it has."""
+        *others, last = await _within(_resolve(address), end)
+        for each in others:  # no way may lead there, as to those of IPv6 where there is none
+            with contextlib.suppress(DestinationUnreachable):
+                return await self._reach_one(each, match, end)
+        return await self._reach_one(last, match, end)
+
+    async def _reach_one(
+        self, found: tuple[int, Any], match: Match | None, end: float
+    ) -> tuple[Destination, Question]:
+        destination = await self._enter(*found, end)
+        question = Question(asyncio.get_running_loop().create_future(), match)
+        destination.ask(question)
+        try:
+            await _within(destination.open(question, self._has_room), end)
+        except BaseException:
+            self._forget(destination, question)
+            raise
+        return destination, question
+
+    def _forget(self, destination: Destination, question: Question) -> None:
+        destination.forget(question)
+        if question.answer.done() and not question.answer.cancelled():
+            question.answer.exception()  # is seen, though its asker was cancelled
+        self._leave(destination)
 
     async def _enter(self, family: int, address: Any, end: float) -> Destination:
         """The destination of *address*, kept open until ``_leave()``."""
@@ -199,22 +223,18 @@ class RequestSockets:
     async def _wait_for_room(self, address: Any, end: float) -> None:
         """Wait, in order, until one socket more may be opened, or *address* has one."""
         mine = asyncio.Event()
-        self._waiting[mine] = None
-        same = self._waiting_for.setdefault(address, set())
-        same.add(mine)
+        self._waiting[mine] = address
         try:
             while not (self._closed or address in self._open):
                 if next(iter(self._waiting)) is mine and self._has_room():
-                    for waiting in same:  # they have a socket by then
-                        waiting.set()
+                    for waiting, wanted in self._waiting.items():
+                        if wanted == address:  # they have a socket by then
+                            waiting.set()
                     return
                 mine.clear()
                 await _within(mine.wait(), end)
         finally:
             del self._waiting[mine]
-            same.remove(mine)
-            if not same:
-                del self._waiting_for[address]
             self._wake_next()  # there may be room for one more
 
     def _wake_next(self) -> None:
@@ -265,8 +285,8 @@ async def _within(coroutine: Coroutine[Any, Any, Any], end: float) -> Any:
         task.cancel()
 
 
-async def _resolve(address: tuple[str, int]) -> tuple[int, Any]:
-    """The family, and the address as a socket takes it; raises socket.gaierror."""
+async def _resolve(address: tuple[str, int]) -> list[tuple[int, Any]]:
+    """Each family, and address as a socket takes it, once; raises socket.gaierror."""
     host, port = address
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
@@ -276,8 +296,7 @@ async def _resolve(address: tuple[str, int]) -> tuple[int, Any]:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         except UnicodeError as exc:  # no name can be like that
             raise socket.gaierror(socket.EAI_NONAME, f"{host!r}: {exc}") from exc
-    family, _, _, _, resolved = found[0]
-    return family, resolved
+    return list(dict.fromkeys((family, resolved) for family, _, _, _, resolved in found))
 
 
 def _waits(seconds: float, retries: int, first: float | None) -> Sequence[float]:

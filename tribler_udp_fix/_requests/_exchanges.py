@@ -12,6 +12,7 @@ from typing import Any, Callable, Tuple
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._ipv8._leaves import leaves
+from tribler_udp_fix._ipv8._rust_gap import RustGap
 from tribler_udp_fix._requests._errors import EndpointClosed, PeerGone, RequestTimeout
 from tribler_udp_fix._requests._gone import IsGone
 from tribler_udp_fix._requests._timing import (
@@ -124,11 +125,11 @@ class Exchanges:
         now = self.loop.time()
         if now >= self._found + LOOK:
             self._found = now
-            self._sockets = [weakref.ref(leaf) for leaf in leaves(self.endpoint).udp]
-        return all(
-            getattr(leaf._transport, "has_socket", True)
+            behind = leaves(self.endpoint)
+            self._sockets = [weakref.ref(leaf) for leaf in behind.udp + behind.rust]
+        return not any(
+            leaf is not None and _lacks_socket(leaf, ipv6)
             for leaf in (found() for found in self._sockets)
-            if leaf is not None and (leaf.SOCKET_FAMILY == socket.AF_INET6) is ipv6
         )
 
     def add(self, exchange: Exchange) -> None:
@@ -154,6 +155,14 @@ class Exchanges:
             self.time(ipv6)
         for exchange in list(self._open):
             exchange.look()
+
+
+def _lacks_socket(leaf: Any, ipv6: bool) -> bool:
+    rust_object = getattr(leaf, "rust_ep", None)
+    if rust_object is None:
+        is_of_family = (leaf.SOCKET_FAMILY == socket.AF_INET6) is ipv6
+        return is_of_family and not getattr(leaf._transport, "has_socket", True)
+    return isinstance(rust_object, RustGap) and (":" in rust_object.address[0]) is ipv6
 
 
 _exchanges: weakref.WeakKeyDictionary[Any, Exchanges] = weakref.WeakKeyDictionary()
@@ -216,8 +225,11 @@ class Exchange:
         return min(self._schedule.deadline - self._all.time(self._ipv6), longest)
 
     def look(self) -> None:
-        """Tell who has a time-out of its own that it stands still, where it does."""
-        if self._stands is not None and not self._all.has_socket(self._ipv6):
+        """Do what became possible, and tell whose own time-out is to stand still, where it does."""
+        self._take_turns()
+        if self._ended or self._stands is None:
+            return
+        if not self._all.has_socket(self._ipv6):
             stands, self._stands = self._stands, None
             stands()
 
@@ -248,14 +260,21 @@ class Exchange:
 
     def _give_way(self) -> None:
         """Let the next one to this peer be sent again."""
+        if self._line.resending is self:
+            self._line.resending = None
+            self._take_turns()
+
+    def _take_turns(self) -> None:
+        """Send again who has waited longest for that, if it is anybody's turn."""
         line = self._line
-        if line.resending is self:
-            line.resending = None
-            while line.waiting and line.resending is None:
-                other, _ = line.waiting.popitem(last=False)
-                other._send_again()
-                if line.resending is other:
-                    other._wait_for_next(other._all.time(other._ipv6))
+        while line.waiting and line.resending is None:
+            other = next(iter(line.waiting))
+            if not other._all.has_socket(other._ipv6):
+                break  # look() goes on when there is one
+            del line.waiting[other]
+            other._send_again()
+            if line.resending is other:
+                other._wait_for_next(other._all.time(other._ipv6))
 
     def _scheduled(self) -> Schedule:
         wait = self._line.round_trip.wait
@@ -285,7 +304,7 @@ class Exchange:
             self._wait_for_next(now)
         else:
             if self._schedule.is_due(now):
-                self._send_again()
+                self._send_in_turn()
             elif self._gives_way:  # its last resend has not been answered either
                 self._give_way()
             self._wait_for_next(now)
@@ -307,21 +326,23 @@ class Exchange:
                 self._timer.cancel()
             self._timer = self._all.loop.call_later(seconds, self._on_time)
 
-    def _send_again(self) -> None:
-        """Send it once more, if it is its turn and there may be a resend."""
-        line = self._line
-        late = self._schedule.is_late(self._all.time(self._ipv6))
-        if self._ended or late or not self._all.has_socket(self._ipv6):
-            return
-        if line.resending is not None and line.resending is not self:
-            line.waiting.setdefault(self)
-        else:
-            try:
-                self._send_in_turn()
-            except Exception as exc:  # of the program's endpoint, or is_gone: it is the request's
-                self.fail(exc)
-
     def _send_in_turn(self) -> None:
+        if self._line.resending is self:
+            self._send_again()
+        else:
+            self._line.waiting.setdefault(self)
+            self._take_turns()
+
+    def _send_again(self) -> None:
+        """Send it once more, if it is not too late and there may be a resend."""
+        if self._ended or self._schedule.is_late(self._all.time(self._ipv6)):
+            return
+        try:
+            self._try_again()
+        except Exception as exc:  # of the program's endpoint, or is_gone: it is the request's
+            self.fail(exc)
+
+    def _try_again(self) -> None:
         if not self._all.is_open:  # which pyipv8's send() does not mind
             self.fail(EndpointClosed("the endpoint was closed", self.attempts))
         elif self._is_gone(self.peer):
