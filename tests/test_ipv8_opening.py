@@ -21,7 +21,8 @@ from ipv8.messaging.interfaces.statistics_endpoint import StatisticsEndpoint
 from ipv8.messaging.interfaces.udp.endpoint import UDPEndpoint, UDPv6Endpoint
 
 import tribler_udp_fix
-from tribler_udp_fix._ipv8 import _error_counts
+from tribler_udp_fix import Settings
+from tribler_udp_fix._ipv8 import _error_counts, _opening
 from tribler_udp_fix._ipv8._error_counts import errors_of
 
 CLASSES = [
@@ -44,6 +45,15 @@ def vars_by_identity() -> Any:
 def sockets() -> int:
     gc.collect()
     return sum(isinstance(o, socket.socket) and o.fileno() != -1 for o in gc.get_objects())
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -196,3 +206,55 @@ def test_the_protocol_of_a_subclass_is_told_all_the_same(repaired: None) -> None
     endpoint = Telling()
     endpoint.error_received(OSError(111, "no"))
     assert (endpoint.told, errors_of(endpoint)) == (1, {111: 1})
+
+
+class Listener(EndpointListener):  # type: ignore[misc]
+    """A community, as far as its own address goes."""
+
+    def on_packet(self, packet: Any) -> None:
+        raise AssertionError(packet)
+
+
+@pytest.fixture
+def kept_to_loopback() -> Iterator[None]:
+    tribler_udp_fix.install(Settings(bind_interface="lo"))
+    yield
+    tribler_udp_fix.install(Settings())
+    tribler_udp_fix.uninstall()
+
+
+def interfaces_of(endpoint: Any) -> list[str]:
+    return [each._transport.interface.name for each in endpoint.interfaces.values()]
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("names", [("UDPIPv6", "UDPIPv4"), ("UDPIPv4", "UDPIPv6")])
+def test_the_interfaces_of_a_dispatcher_may_be_opened_in_any_order(kept_to_loopback, names) -> None:
+    async def main() -> None:
+        endpoint = DispatcherEndpoint(list(names))  # prefers IPv4 in whichever order
+        listener = Listener(endpoint)
+        endpoint.add_listener(listener)
+        assert await endpoint.open()
+        assert interfaces_of(endpoint) == ["lo", "lo"]
+        assert listener.my_estimated_lan == endpoint.get_address()
+        assert listener.my_estimated_lan[0] == "127.0.0.1"
+        await endpoint.close()
+
+    run(main)
+
+
+def test_an_endpoint_keeps_to_its_interface_whatever_its_listeners_raise(
+    kept_to_loopback, monkeypatch
+) -> None:
+    def raising(*_: Any) -> None:
+        raise RuntimeError("a fault of a listener's")
+
+    async def main() -> None:
+        endpoint = UDPEndpoint()
+        with pytest.raises(RuntimeError):
+            await endpoint.open()
+        assert endpoint._transport.interface.name == "lo"
+        endpoint.close()
+
+    monkeypatch.setattr(_opening, "know_lan_address", raising)
+    run(main)

@@ -152,6 +152,29 @@ def test_a_clock_that_is_set_back_is_no_evidence_and_slow_steps_are_no_doubt(rep
     assert len(overlay.network.verified_peers) == 0
 
 
+def test_a_step_says_the_family_of_each_peer_after_a_doubt_once_and_of_no_more_than_it_needs(
+    repaired, clock, monkeypatch
+):
+    said = []
+    is_of_ipv6 = _churn._is_of_ipv6
+
+    def counting(address: Any) -> bool:
+        said.append(address)
+        return is_of_ipv6(address)
+
+    monkeypatch.setattr(_churn, "_is_of_ipv6", counting)
+    overlay = Overlay(300)
+    churn = RandomChurn(overlay)
+    step(churn, clock, 5)
+    assert len(said) <= 10 * 8 * 2  # in ten steps, of eight peers each
+    clock[0] += 7200.0
+    step(churn, clock, 0.5)
+    del said[:], overlay.pinged[:]
+    step(churn, clock, 0.5)
+    assert len(overlay.pinged) == 8
+    assert len(said) <= 300 + 8 + 8 * 2  # and of those that were pinged already
+
+
 @pytest.fixture
 def no_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
     """IPv4 hears, and there is no IPv6 to be bound."""

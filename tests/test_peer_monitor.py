@@ -13,8 +13,10 @@ from typing import Any, Callable, Iterator
 import pytest
 
 import tribler_udp_fix
+from tribler_udp_fix import PeerState, Settings
 from tribler_udp_fix._peers._pings import run_pings
 from tribler_udp_fix._peers._questions import Questions
+from tribler_udp_fix._requests._gone import is_gone
 
 if sys.platform == "win32":
     pytest.skip("tests/windows/test_peer_monitor.py is for Windows", allow_module_level=True)
@@ -24,7 +26,7 @@ from ipv8.keyvault.crypto import default_eccrypto
 from ipv8.messaging.interfaces.udp.endpoint import UDPv4Address
 from ipv8.peer import Peer
 from ipv8.peerdiscovery.network import Network
-from monitored import HOST, SCENARIOS, Node, dropped, scene
+from monitored import HOST, SCENARIOS, Node, Plain, dropped, scene
 from peer_expected import check_watched
 
 from .test_ipv8_faults import SCRIPT, output_of
@@ -155,6 +157,80 @@ def test_a_ping_is_answered_from_where_it_was_sent_to_and_by_its_community_alone
             assert questions.answer(address, prefix + pong[:-1] + b"\0\0", 1.0) is None
             assert questions.answer(address, prefix + pong, 1.0) == ("a peer", 1.0)
             assert questions.answer(address, prefix + pong, 1.0) is None
+
+    asyncio.run(main())
+
+
+def test_whoever_has_gone_is_not_known_to_have_left_another_address() -> None:
+    async def main() -> None:
+        async with scene(2) as here:
+            await here.pass_time(35)
+            moved, stayed = here.peer(0), here.peer(1)
+            elsewhere = [Peer(peer.public_key, UDPv4Address(HOST, 9)) for peer in (moved, stayed)]
+            await here.others[0].close()
+            await here.pass_time(60)
+            assert here.events == [("gone", 0)]
+            same = Peer(moved.public_key, (HOST, moved.address[1]))  # as a program makes one
+            assert [here.monitor.state(one) for one in (moved, same)] == [PeerState.GONE] * 2
+            assert here.monitor.state(elsewhere[0]) is None
+            assert [is_gone(one) for one in (moved, elsewhere[0])] == [True, False]
+            # Whoever is there is there by its key, wherever it is to be asked.
+            assert here.monitor.state(elsewhere[1]) is PeerState.ALIVE
+
+    asyncio.run(main())
+
+
+def test_nobody_has_gone_whom_no_question_could_be_sent_to() -> None:
+    async def main() -> None:
+        async with scene(2, Settings(drop_gone_peers=True), kind=Plain) as here:
+            await here.pass_time(5)
+            overlays: Any = here.first.overlays
+            community = overlays.pop()  # as IPv8.unload_overlay() does
+            await here.pass_time(150)
+            assert here.events == []
+            assert set(here.states()) <= {PeerState.ALIVE, PeerState.QUIET}
+            assert len(here.first.network.verified_peers) == 2
+            assert not await here.monitor.check(here.peer(0), timeout=0.05)
+            # As soon as they can be asked they are judged as ever.
+            overlays.append(community)
+            await here.others[0].close()
+            await here.pass_time(150)
+            assert here.events == [("gone", 0)]
+
+    asyncio.run(main())
+
+
+def test_nobody_has_gone_where_every_question_raises() -> None:
+    async def main() -> None:
+        async with scene(2) as here:
+            await here.pass_time(35)
+            endpoint: Any = here.first.endpoint
+
+            def closed(*_: Any) -> None:
+                raise RuntimeError("closed")
+
+            send, endpoint.send = endpoint.send, closed
+            await here.pass_time(150)
+            assert here.events == []
+            endpoint.send = send
+            await here.pass_time(60)
+            assert here.states() == [PeerState.ALIVE] * 2
+
+    asyncio.run(main())
+
+
+def test_who_cannot_be_asked_takes_no_turn_of_those_who_can_and_stays_no_verdict() -> None:
+    async def main() -> None:
+        async with scene(1, kind=Plain) as here:
+            for port in range(1024, 1624):
+                key = default_eccrypto.generate_key("curve25519").pub()
+                here.first.network.add_verified_peer(Peer(key, UDPv4Address("127.0.0.2", port)))
+            await here.pass_time(35)  # by now a question to each of them was due
+            assert here.states() == [PeerState.ALIVE]
+            await here.others[0].close()
+            await here.pass_time(90)
+            assert here.events == [("gone", 0)]
+            assert here.monitor.status().suspect == 0
 
     asyncio.run(main())
 

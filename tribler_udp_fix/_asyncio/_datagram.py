@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tribler_udp_fix")
 
-UNBOUND: Mapping[int, tuple[str, int]] = {socket.AF_INET: ("0.0.0.0", 0), socket.AF_INET6: ("::", 0)}
-"""By family, where the first send will bind a socket that is not bound."""
+# By family, where the first send will bind a socket that is not bound.
+_UNBOUND: Mapping[int, Any] = {socket.AF_INET: ("0.0.0.0", 0), socket.AF_INET6: ("::", 0)}
 
 
 class Maker(enum.Enum):
@@ -193,7 +193,7 @@ class DatagramTransport(Receiving, Sending):
         try:
             return self.get_extra_info("socket").getsockname()
         except OSError:  # a dead handle, or none; where it was is still known
-            return self._extra.get("sockname") or UNBOUND.get(self.family)
+            return self._extra.get("sockname") or _UNBOUND.get(self.family)
 
     def close(self) -> None:
         """Stop to receive, send what is queued, then call ``connection_lost(None)``."""

@@ -31,8 +31,19 @@ def know_lan_address(endpoint: Any, address: Any) -> None:
     IPv8 would guess it from the addresses of all adapters.
     """
     for listener in listeners_of(endpoint):
-        if getattr(listener, "is_ipv6_listener", None) is (":" in address[0]):
+        if _is_ipv6(listener) is (":" in address[0]):
             listener._my_estimated_lan = address[:2]
+
+
+def _is_ipv6(listener: Any) -> bool | None:
+    """Whether the listener is at an IPv6 address; None where that cannot be said."""
+    try:
+        is_ipv6: bool | None = getattr(listener, "is_ipv6_listener", None)
+    except Exception:
+        # It asks its endpoint for an address. A dispatcher counts as open by its first interface,
+        # and asks the one it prefers, which may be closed yet; what others ask is theirs.
+        return None
+    return is_ipv6
 
 
 def believes_in(endpoint: Any, host: str) -> bool:

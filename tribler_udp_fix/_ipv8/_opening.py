@@ -73,9 +73,9 @@ async def _open(endpoint: Any) -> bool:
         return endpoint in of_services and await _open_without(endpoint, interface)
     endpoint._running = True
     if interface is not None:
-        know_lan_address(endpoint, endpoint._transport.get_extra_info("sockname"))
         if isinstance(endpoint._transport, DatagramTransport):
             endpoint._transport.interface = interface
+        know_lan_address(endpoint, endpoint._transport.get_extra_info("sockname"))
     return True
 
 

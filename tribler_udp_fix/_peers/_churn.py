@@ -105,17 +105,20 @@ def _window(churn: Any, doubt: Doubt, unsure: set[bool], now: float) -> list[Any
 
     Of the families that are *unsure* there is none: the answer could not be heard.
     """
-    peers = [p for p in churn.overlay.network.verified_peers if _is_ipv6(p) not in unsure]
-    first = [
-        peer
-        for peer in peers
-        if now < doubt.until(_is_ipv6(peer)) + churn.drop_time
-        and peer.address not in churn._pinged
-        and churn.is_inactive(peer)
-    ]
-    window = random.sample(first, min(len(first), churn.sample_size))
-    rest = [peer for peer in peers if not any(peer is one for one in window)]
-    return window + random.sample(rest, min(len(rest), churn.sample_size - len(window)))
+    known, size = list(churn.overlay.network.verified_peers), churn.sample_size
+    recent = {ipv6 for ipv6 in (False, True) if now < doubt.until(ipv6) + churn.drop_time}
+    if not (unsure or recent):  # nearly always: nobody comes first, and IPv8 looks at none either
+        return random.sample(known, min(len(known), size))
+    first: list[Any] = []
+    rest: list[Any] = []
+    for peer in known:
+        ipv6 = _is_ipv6(peer)
+        if ipv6 in unsure:
+            continue
+        overdue = ipv6 in recent and peer.address not in churn._pinged and churn.is_inactive(peer)
+        (first if overdue else rest).append(peer)
+    window = random.sample(first, min(len(first), size))
+    return window + random.sample(rest, min(len(rest), size - len(window)))
 
 
 def _has_ignored(pinged: float | None, proof: Proof | None, now: float) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import logging
 import time
 from operator import attrgetter
@@ -13,14 +12,8 @@ from tribler_udp_fix._arguments import require_callback
 from tribler_udp_fix._ipv8._error_counts import count_behind
 from tribler_udp_fix._ipv8._listener import listener
 from tribler_udp_fix._peers._allowed import check_peer, check_seconds
-from tribler_udp_fix._peers._heartbeat_policy import (
-    AGAIN,
-    PAUSE,
-    SILENCE,
-    Action,
-    Input,
-    PeerState,
-)
+from tribler_udp_fix._peers._departed import Departed
+from tribler_udp_fix._peers._heartbeat_policy import PAUSE, SILENCE, Action, Input, PeerState
 from tribler_udp_fix._peers._monitored import Monitored
 from tribler_udp_fix._peers._observer import Observer, key_of
 from tribler_udp_fix._peers._pace import Pace
@@ -35,7 +28,6 @@ TICK = 0.5  # seconds between two looks
 LATE = 1.0  # seconds by which a look is late, and the loop in doubt
 ALONE = 15.0  # seconds without any peer after which nobody is judged
 WITNESS = 5.0  # seconds without any peer after which another one is asked, before one is judged
-REMEMBERED = 1000  # peers that went, and that IPv8 does not know any more
 
 logger = logging.getLogger("tribler_udp_fix.peers")
 
@@ -74,11 +66,9 @@ class PeerMonitor:
         self._questions = Questions(ipv8)
         self._peers: dict[bytes, Monitored] = {}
         self._traffic = Traffic()
-        self._living = 0  # peers that have not gone, at the last look
+        self._living = 0  # peers that can be asked and have not gone, at the last look
         self._pace = Pace()
-        self._gone: collections.OrderedDict[bytes, tuple[float, float, Any]] = (
-            collections.OrderedDict()
-        )
+        self._departed = Departed()
         self._observer = Observer(ipv8.network)
         self._counts = dict.fromkeys(PeerEventKind, 0)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -129,7 +119,7 @@ class PeerMonitor:
     def _forget_all(self) -> None:
         self._peers.clear()
         self._traffic.clear()
-        self._gone.clear()  # whoever is there at the next start has not returned by that
+        self._departed.clear()  # whoever is there at the next start has not returned by that
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
@@ -148,16 +138,20 @@ class PeerMonitor:
             self._loop.call_soon_threadsafe(self.stop)
 
     def state(self, peer: Any) -> PeerState | None:
-        """How *peer*, an IPv8 ``Peer``, is doing; None where IPv8's network does not know it."""
+        """How *peer*, an IPv8 ``Peer``, is doing; None where IPv8's network does not know it.
+
+        One that has gone has gone from where it was: at another address it is not known either.
+        """
         check_peer(peer)
         self._take_changes()
         key = key_of(peer)
-        if key in self._peers:
-            return self._peers[key].policy.state
-        _, until, address = self._gone.get(key, (0.0, float("-inf"), None))
-        # Nobody asks it any more: the verdict holds for a while, and for where it was.
-        recent = self._clock() < until + AGAIN and tuple(peer.address) == address
-        return PeerState.GONE if recent else None
+        found = self._peers.get(key)
+        if found is None:
+            holds = self._departed.holds(key, peer.address, self._clock())
+            return PeerState.GONE if holds else None
+        state = found.policy.state
+        is_elsewhere = state is PeerState.GONE and not found.is_at(tuple(peer.address))
+        return None if is_elsewhere else state
 
     def rtt(self, peer: Any) -> float | None:
         """The mean round trip of *peer*'s answers to pings, in seconds; None where it has none."""
@@ -251,7 +245,9 @@ class PeerMonitor:
         if self._traffic.hand_out(peers):
             self._heard = now
         self._doubted = any(doubts.values()) and any(doubts[one.is_ipv6] for one in peers)
-        self._living = sum(one.policy.state is not PeerState.GONE for one in peers)
+        self._living = sum(
+            not one.unasked and one.policy.state is not PeerState.GONE for one in peers
+        )
         waiting: list[tuple[Monitored, Input]] = []
         for one in peers:
             if not one.watched:  # a callback has stopped the monitor, or taken the peer out
@@ -332,18 +328,16 @@ class PeerMonitor:
                     self._forget(self._peers.pop(key))
             elif key not in self._peers:
                 self._peers[key] = Monitored(peer, now)
-                since = self._gone.pop(key, None)
-                if since is not None:
-                    self._tell(PeerEventKind.RETURNED, peer, now - since[0])
+                heard_at = self._departed.take_out(key)
+                if heard_at is not None:
+                    self._tell(PeerEventKind.RETURNED, peer, now - heard_at)
 
     def _forget(self, one: Monitored) -> None:
         one.watched = False
         for proof in one.asking:
             proof.cancel()
         if one.policy.state is PeerState.GONE:
-            self._gone[key_of(one.peer)] = one.heard_at, self._clock(), tuple(one.peer.address)
-            while len(self._gone) > REMEMBERED:
-                self._gone.popitem(last=False)
+            self._departed.add(key_of(one.peer), one.peer.address, one.heard_at, self._clock())
 
     def _prove(self, one: Monitored, now: float) -> None:
         self._feed(one, Input.PROOF, now)
@@ -354,7 +348,8 @@ class PeerMonitor:
 
     def _feed(self, one: Monitored, event: Input, now: float) -> None:
         before, action = one.policy.state, one.policy.feed(event, now)
-        self._ask(one, action, now)
+        if action is not Action.WAIT and not self._ask(one, action, now):
+            one.policy.feed(Input.DOUBT, now)  # its silence is no answer to what was never sent
         after = one.policy.state
         if before is not PeerState.GONE and after is PeerState.GONE:
             self._living -= 1
@@ -370,14 +365,18 @@ class PeerMonitor:
         if event is Input.HEARD and one.policy.heard == now:  # else it may well be forged
             one.heard_at = now
 
-    def _ask(self, one: Monitored, action: Action, now: float) -> None:
-        if action is Action.WAIT:
-            return
+    def _ask(self, one: Monitored, action: Action, now: float) -> bool:
+        """Send a question; False where none could be sent, which costs no other peer its turn."""
         self._pace.note(one.peer.address, now)
         try:
-            self._questions.ask(one, one.peer, now, introduce=action is Action.INTRODUCE)
-        except Exception:  # an endpoint that was closed, or of another make; time goes on
+            asked = self._questions.ask(one, one.peer, now, introduce=action is Action.INTRODUCE)
+        except Exception:  # an endpoint that was closed, or of another make
             logger.debug("%s could not be asked", one.peer, exc_info=True)
+            asked = False
+        one.unasked = not asked
+        if not asked:
+            self._pace.take_back(one.peer.address)
+        return asked
 
     def _tell(self, kind: PeerEventKind, peer: Any, silent: float) -> None:
         event = PeerEvent(kind, peer, time.time(), silent)

@@ -23,6 +23,7 @@ class Monitored:
         self.was_heard = False  # since the last look
         self.was_used = False
         self.watched = True  # until IPv8's network knows it no more, or the monitor stops
+        self.unasked = False  # the last question could not be sent
         self.held = False  # a verdict waits, since nobody at all is heard
         self.asking: list[asyncio.Future[None]] = []
         self._verified = float("-inf")

@@ -37,6 +37,11 @@ class Pace:
         self.left -= 1
         self._asked[tuple(address)] = now
 
+    def take_back(self, address: Any) -> None:
+        """Take in that the question just noted was not sent to *address* after all."""
+        self.left += 1
+        self._asked.pop(tuple(address), None)
+
     def answered(self, address: Any) -> None:
         """Take in that a question was answered from *address*."""
         self._asked.pop(tuple(address), None)

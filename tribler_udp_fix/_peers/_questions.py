@@ -41,12 +41,14 @@ class Questions:
         """Look for the discovery community, which its program may load at any time."""
         self._discovery = next(filter(_is_discovery, self._ipv8.overlays), None)
 
-    def ask(self, whom: Any, peer: Any, now: float, *, introduce: bool) -> None:
-        """Ask *peer*, by a ping or to *introduce* somebody; where one cannot be, by the other."""
-        if introduce and self.introduce(peer):
-            return
-        if not self.ping(whom, peer.address, now) and not introduce:
-            self.introduce(peer)
+    def ask(self, whom: Any, peer: Any, now: float, *, introduce: bool) -> bool:
+        """Ask *peer*, by a ping or to *introduce* somebody; where one cannot be, by the other.
+
+        False where neither can be, and nothing was sent.
+        """
+        if introduce:
+            return self.introduce(peer) or self.ping(whom, peer.address, now)
+        return self.ping(whom, peer.address, now) or self.introduce(peer)
 
     def ping(self, whom: Any, address: Any, now: float) -> bool:
         """Send *whom*, at *address*, a ping; False where there is no discovery community."""
