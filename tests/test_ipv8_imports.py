@@ -181,19 +181,25 @@ print(*f13(), replaced())
     assert output(code, tmp_path) == f"refused {reason} []\n"
 
 
-def test_whatever_goes_wrong_in_the_hook_the_program_has_its_import():
+def test_what_cannot_be_repaired_later_leaves_the_program_its_import_and_all_other_repairs():
     code = """
 import logging
 logging.disable()
 tribler_udp_fix.install()
 sys.modules["tribler_udp_fix._ipv8._repairs"] = None
 import ipv8.messaging.interfaces.udp.endpoint
-print(*f13(), replaced(), tribler_udp_fix.status().installed)
+print(*f13(), replaced())
+import asyncio
+made = asyncio.base_events.BaseEventLoop.create_datagram_endpoint
+print(tribler_udp_fix.status().installed, hasattr(made, "__wrapped__"))
+tribler_udp_fix.uninstall()
+print(*f13())
 """
-    assert output(code) == (
+    halted = (
         "off could not be applied: ModuleNotFoundError('import of tribler_udp_fix._ipv8._repairs "
-        "halted; None in sys.modules') [] False\n"
+        "halted; None in sys.modules')"
     )
+    assert output(code) == f"{halted} []\nTrue True\noff not installed\n"
 
 
 def test_when_a_patch_cannot_be_applied_the_import_goes_well_and_none_stays():

@@ -74,6 +74,17 @@ print(tribler_udp_fix.status().settings.error_budget)
     assert output(code) == "77\n"
 
 
+@pytest.mark.parametrize("install", ["install()", "install(tribler_udp_fix.Settings())"])
+def test_so_does_a_program_that_installs_by_itself_and_names_none(install: str) -> None:
+    code = f"""
+os.environ["TRIBLER_UDP_FIX_ERROR_BUDGET"] = "77"
+hook("1")
+import tribler_udp_fix
+print(tribler_udp_fix.{install}.settings.error_budget)
+"""
+    assert output(code) == ("77\n" if install == "install()" else "1000\n")
+
+
 def test_another_value_is_one_warning_that_names_what_is_allowed_and_off() -> None:
     result = run('hook("maybe"); hook("maybe"); import asyncio; print(waiting(), installed())')
     assert result.returncode == 0

@@ -319,6 +319,34 @@ def test_an_ipv6_endpoint_that_waits_for_its_address_has_an_ipv6_socket(run):
     run(main)
 
 
+@pytest.mark.parametrize("rebinds", [0, 12])
+def test_one_that_is_opened_anew_without_a_socket_has_one_as_soon_as_it_can(run, rebinds):
+    async def main():
+        from tribler_udp_fix._ipv8._opening import of_services
+
+        endpoint = UDPEndpoint(65_535, "127.0.0.1")  # there is no next port for pyipv8 to try
+        of_services.add(endpoint)
+        await opened(endpoint)
+        settings = Settings(probe_after=1, tick=0.1, rebinds_per_hour=rebinds)
+        async with Watchdog(endpoint, settings) as watchdog:
+            await until(lambda: watchdog.status().endpoints[0].state == "healthy")
+            endpoint.close()
+            await asyncio.sleep(0.3)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+                other.bind(("127.0.0.1", 65_535))
+                assert await endpoint.open()
+                await asyncio.sleep(1)
+                assert not watchdog.status().endpoints[0].bound
+            await until(lambda: watchdog.status().endpoints[0].state == "healthy")
+            assert endpoint._transport.has_socket
+            assert watchdog._watches[0].policy.may_rebind(asyncio.get_running_loop().time()) is (
+                rebinds > 0
+            )
+        endpoint.close()
+
+    run(main)
+
+
 def test_a_monitor_whose_loop_was_closed_starts_on_the_next(run):
     endpoint = UDPEndpoint(0, "127.0.0.1")
     ipv8 = SimpleNamespace(endpoint=endpoint, network=Network(), overlays=[])

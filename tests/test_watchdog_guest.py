@@ -194,7 +194,12 @@ def test_who_is_refused_leaves_nothing_in_the_transport(run):
         with pytest.raises(ValueError, match="bind_interface='lo' is not for"):
             Watchdog(listener.transport, bind_interface="lo").start()
         assert listener.transport.keepers == ()
-        listener.transport.close()
+        other = await ear()
+        with pytest.raises(ValueError, match="bind_interface='lo' is not for"):
+            Watchdog([other.transport, listener.transport], bind_interface="lo").start()
+        assert other.transport.keepers == ()
+        for each in (listener, other):
+            each.transport.close()
 
     run(main)
 

@@ -85,7 +85,9 @@ def install(settings: Settings | None = None) -> Status:
     with _lock:
         FINDER.enter()
     _wait_for_imports()
-    _bring_up(lambda: settings, _always)
+    # Where the hook waits, a program that calls this itself is the one that the variables are for.
+    of_hook = settings is None and bool(FINDER.waits_for)
+    _bring_up(_settings_of_environ if of_hook else lambda: settings, _always)
     return _status()
 
 
@@ -280,10 +282,19 @@ def _load(settings: Settings) -> list[ImportedRepairs]:
     if sys.platform == "win32":
         import_whole("tribler_udp_fix._asyncio._proactor")
     wrapt_patches()
-    needed = [repairs for repairs in _imported_repairs if repairs.is_needed]
-    for repairs in needed:
-        repairs.load()
-    return needed
+    loaded = []
+    for repairs in _imported_repairs:
+        if not repairs.is_needed:
+            continue
+        try:
+            repairs.load()
+        except Exception as exc:
+            if not _installed:
+                raise
+            repairs.give_up(exc)  # what the program has besides stays repaired
+        else:
+            loaded.append(repairs)
+    return loaded
 
 
 def _install(packages: list[ImportedRepairs]) -> None:

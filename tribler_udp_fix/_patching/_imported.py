@@ -46,6 +46,12 @@ class ImportedRepairs:
         import_whole(self.package.repairs)
         wrapt_patches()
 
+    def give_up(self, exc: Exception) -> None:
+        """Repair nothing of what is imported by now, because ``load()`` has raised *exc*."""
+        note(f"{self.package.name} is not repaired: {exc!r}")
+        state = OFF, f"could not be applied: {exc!r}"
+        self._unknown.update(dict.fromkeys(self.left(), state))
+
     def left(self) -> list[str]:
         """The modules that the program has imported, and that were not tried to repair yet."""
         return [

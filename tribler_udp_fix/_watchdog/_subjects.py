@@ -45,15 +45,22 @@ class Subjects:
     def find(self, settings: Settings) -> tuple[list[Leaf], tuple[str, ...]]:
         """Those with a socket, and the names of the classes that are unknown, and left alone."""
         found: list[Leaf] = []
+        try:
+            return found, self._find(settings, found)
+        except BaseException:
+            for leaf in found:  # nothing is left half watched
+                leaf.detach()
+            raise
+
+    def _find(self, settings: Settings, found: list[Leaf]) -> tuple[str, ...]:
         unknown: list[str] = []
         for one in self._all:
             if is_transport(one):
                 leaf = transport_leaf(one, settings, self._make_socket, self.interface)
+                found.append(leaf)
                 if self.interface is not None and not leaf.rebinds:
-                    leaf.detach()
                     why = f"bind_interface={self.interface.name!r} is not for {one!r}"
                     raise ValueError(f"{why}: {leaf.why_not()}")
-                found.append(leaf)
                 continue
             behind = leaves(one)
             for leaf in behind.udp:
@@ -67,7 +74,7 @@ class Subjects:
                 _keep_rust_to(self.interface, behind.rust)
             found += [RustLeaf(leaf, settings) for leaf in behind.rust]
             unknown += behind.unknown
-        return found, tuple(dict.fromkeys(unknown))
+        return tuple(dict.fromkeys(unknown))
 
 
 def _keep_rust_to(interface: Interface, endpoints: Iterable[Any]) -> None:

@@ -181,6 +181,10 @@ class Watch:
         if leaf.socket() is not self._socket:
             self._socket, self._born = leaf.socket(), now
             self._find_address()
+            if self.policy.state is State.UNKNOWN and not leaf.is_bound():  # opened anew, without
+                self.policy.bound = False
+                self._feed(Input.LOST, now)
+                return
         self._find_socket(now)
         heard = self.hearing.look(now)
         self.conditions.look(now, healthy=self.policy.state is State.HEALTHY)
@@ -287,12 +291,10 @@ class Watch:
             self._sent = True
             return
         except AddressGone as exc:
-            # Not from within the policy's step.
-            self._loop.call_soon(self._address_gone, str(exc))
+            self._loop.call_soon(self._address_gone, str(exc))  # not from within the policy's step
         except OSError as exc:
             self._reason.unsent = exc.strerror or str(exc)
-        self._sent = False
-        self.unsent += 1
+        self._sent, self.unsent = False, self.unsent + 1
 
     def _address_gone(self, reason: str) -> None:
         with self.guarded():
