@@ -114,7 +114,9 @@ class Service:
         from ipv8.peerdiscovery.network import Network
 
         network, now = Network(), [0.0]
-        ipv8: Any = SimpleNamespace(endpoint=self.dispatcher, network=network, overlays=[])
+        # A community that they have, too, by which they are asked.
+        shared = SimpleNamespace(community_id=b"shared".ljust(20), walk_to=lambda _: None)
+        ipv8: Any = SimpleNamespace(endpoint=self.dispatcher, network=network, overlays=[shared])
         monitor = PeerMonitor(ipv8, clock=lambda: now[0])
 
         def look() -> None:
@@ -128,7 +130,9 @@ class Service:
         self.call(monitor.start)
         for number in range(1, count + 1):
             key = default_eccrypto.generate_key("curve25519").pub()
-            network.add_verified_peer(Peer(key, ("127.0.0.1", number)))
+            peer = Peer(key, ("127.0.0.1", number))
+            network.add_verified_peer(peer)
+            network.discover_services(peer, [shared.community_id])
         try:
             yield pass_time
         finally:
