@@ -48,6 +48,35 @@ for family in (socket.AF_INET, socket.AF_INET6):
 """
 
 
+# Answers what is small when it is asked again, and what is large as soon as that has come.
+SERVICE = """
+import socket
+asked = []
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind(("0.0.0.0", 0))
+print(sock.getsockname()[1], flush=True)
+while True:
+    data, address = sock.recvfrom(2000)
+    asked.append(data[:5])
+    if data[:5] == b"large" or asked.count(data[:5]) > 1:
+        sock.sendto(data[:5], address)
+"""
+ASK = """
+import asyncio, sys
+from tribler_udp_fix import RequestSockets
+async def main(address):
+    async with RequestSockets() as sockets:
+        asking = []
+        for question, size in ((b"small", 5), (b"large", 1400)):
+            data = question.ljust(size)
+            ask = sockets.ask(address, data, match=question.__eq__, timeout=20, wait=1)
+            asking.append(asyncio.ensure_future(ask))
+            await asyncio.sleep(0.2)
+        print(await asyncio.gather(*asking, return_exceptions=True), sockets.counters["errors"])
+asyncio.run(main((sys.argv[1], int(sys.argv[2]))))
+"""
+
+
 @pytest.fixture(scope="module")
 def net() -> Iterator[network.Routed]:
     """Two hosts and a router of these tests' own."""
@@ -114,3 +143,13 @@ def test_a_datagram_given_up_on_the_way_fails_a_receive_and_no_other(results, ca
 @pytest.mark.parametrize("family", ["IPv4", "IPv6"])
 def test_a_datagram_too_large_for_the_path_fails_no_receive(results, family):
     assert results[family] == [0, len(b"hello")]
+
+
+def test_a_question_too_large_for_the_path_is_answered_and_ends_no_other(net):
+    command = net.host_b.command(sys.executable, "-c", SERVICE)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout
+        port = service.stdout.readline().strip()
+        answers = net.host_a.run(sys.executable, "-c", ASK, network.HOST_B[0], port)
+        service.kill()
+    assert answers.strip() == "[b'small', b'large'] 1"  # the router's word was met

@@ -288,10 +288,10 @@ def _load(settings: Settings) -> list[ImportedRepairs]:
             continue
         try:
             repairs.load()
-        except Exception as exc:
+        except Exception as exc:  # what the program has besides stays repaired
             if not _installed:
                 raise
-            repairs.give_up(exc)  # what the program has besides stays repaired
+            repairs.give_up(exc)
         else:
             loaded.append(repairs)
     return loaded

@@ -55,7 +55,12 @@ def port() -> Iterator[CompletionPort]:
 
 FAST, ONE_AT_A_TIME = "fast", "one-at-a-time"
 # The tests of what a transport does: it must do so on either way to receive and to send.
-BOTH_WAYS = ("test_transport_receiving", "test_transport_rearm", "test_transport_sending")
+BOTH_WAYS = (
+    "test_transport_closing",
+    "test_transport_receiving",
+    "test_transport_rearm",
+    "test_transport_sending",
+)
 
 
 # Those of what a watchdog decides, which ask a transport nothing that the default does not answer.

@@ -22,6 +22,7 @@ from tribler_udp_fix._requests._gone import is_gone
 HOST = "127.0.0.1"
 TICK = 0.5
 ARRIVES = 0.004  # seconds, of the machine, in which an answer on loopback is here
+ANSWERED = 10  # of these, at most, until a question was answered, if it is
 
 
 class Endpoint(UDPEndpoint):  # type: ignore[misc]
@@ -91,11 +92,16 @@ class Scene:
         return [self.monitor.state(self.peer(number)) for number in range(len(self.others))]
 
     async def pass_time(self, seconds: float) -> None:
-        """Take the monitor's looks for so long."""
+        """Take the monitor's looks for so long, each after the answers to the one before."""
+        endpoint = self.first.endpoint
         for _ in range(int(seconds / TICK)):
+            sent, heard = endpoint.bytes_up, endpoint.bytes_down
             self.now += TICK
             self.monitor.look()
-            await asyncio.sleep(ARRIVES)
+            for _ in range(ANSWERED):
+                await asyncio.sleep(ARRIVES)
+                if endpoint.bytes_down - heard >= endpoint.bytes_up - sent:
+                    break
         await asyncio.sleep(0.1)  # the last answers
 
 

@@ -84,7 +84,7 @@ def test_an_error_of_a_datagram_that_a_read_tells_of_ends_no_question(ask, name)
             while len(asked.asked) < 2:
                 await asyncio.sleep(0.01)
             (destination,) = sockets._open.values()
-            # As where a router has no room for it, which is not to be had on one machine.
+            # As of a router that has no room for it: tests/test_icmp_router.py has one, on Linux.
             destination._current.error_received(OSError(getattr(errno, name), "of one"))
             assert await asyncio.gather(*questions) == [b"one", b"other"]
         assert sockets.counters["errors"] == 1

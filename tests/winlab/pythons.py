@@ -15,6 +15,7 @@ from .errors import LabError
 # What a newer asyncio may change, as far as all of them must show it, and the rest. All else in
 # tests/windows is about IPv8, Tribler, the command line, or the lab: there it tells nothing new.
 TRANSPORT_TESTS = (
+    "test_adoption",
     "test_catalogue",
     "test_event_loop_choice",
     "test_install",
@@ -22,6 +23,7 @@ TRANSPORT_TESTS = (
     "test_proactor_receive",
     "test_sequences",
     "test_sockets_of_others",
+    "test_transport_closing",
     "test_transport_rearm",
     "test_transport_receiving",
     "test_transport_sending",

@@ -23,6 +23,7 @@ TELLING = (
     "test_ipv8_endpoints.py",
     "test_ipv8_service.py",
     "test_startup_hook.py",
+    "test_transport_closing.py",
     "test_transport_rearm.py",
     "test_transport_receiving.py",
     "test_transport_sending.py",

@@ -20,6 +20,7 @@ from typing import Any, Callable
 from tribler_udp_fix._asyncio._datagram import DatagramTransport, Maker
 from tribler_udp_fix._asyncio._icmp_errors import prevent_icmp_errors
 from tribler_udp_fix._asyncio._selector_transport import SelectorTransport
+from tribler_udp_fix._asyncio._turns import turns_of
 from tribler_udp_fix._patching._patches import OneOf, Patch, Repair, Shape
 from tribler_udp_fix._settings import Settings
 
@@ -251,7 +252,7 @@ def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTranspor
 
 
 def _withdraw(future: Any, callback: Any, loop: Any) -> None:
-    """Have *callback* not be called of *future*: it would find another's transport, and end it."""
+    """Have asyncio's *callback* not be called of *future*: it would end what is ours by then."""
     if not future.remove_done_callback(callback):  # it is done, and will call in this turn
         handle = _scheduled(callback, loop)
         if handle is not None:
@@ -259,9 +260,10 @@ def _withdraw(future: Any, callback: Any, loop: Any) -> None:
 
 
 def _scheduled(callback: Any, loop: Any) -> Any:
-    """The handle by which asyncio's own *loop* is to call *callback* next; None for none."""
-    handles = tuple(getattr(loop, "_ready", ()))
-    return next((each for each in handles if each._callback == callback), None)
+    """The handle by which *loop* is to call *callback* next; None where none can be seen."""
+    ready = turns_of(loop).ready
+    handles = ready.copy() if ready is not None else ()  # other threads may schedule
+    return next((each for each in handles if getattr(each, "_callback", None) == callback), None)
 
 
 def _take_reader(transport: Any) -> None:

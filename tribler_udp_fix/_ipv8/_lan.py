@@ -38,12 +38,9 @@ def know_lan_address(endpoint: Any, address: Any) -> None:
 def _is_ipv6(listener: Any) -> bool | None:
     """Whether the listener is at an IPv6 address; None where that cannot be said."""
     try:
-        is_ipv6: bool | None = getattr(listener, "is_ipv6_listener", None)
-    except Exception:
-        # It asks its endpoint for an address. A dispatcher counts as open by its first interface,
-        # and asks the one it prefers, which may be closed yet; what others ask is theirs.
-        return None
-    return is_ipv6
+        return bool(listener.is_ipv6_listener)
+    except Exception:  # no community's, or its endpoint is asked: a dispatcher counts as open by
+        return None  # its first interface, and asks the one that it prefers, which may be closed
 
 
 def believes_in(endpoint: Any, host: str) -> bool:

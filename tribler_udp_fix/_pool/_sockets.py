@@ -182,7 +182,7 @@ class RequestSockets:
         destination.ask(question)
         try:
             await _within(destination.open(question, self._has_room), end)
-        except BaseException:
+        except BaseException:  # a cancelled one, too, must not keep its destination open
             self._forget(destination, question)
             raise
         return destination, question

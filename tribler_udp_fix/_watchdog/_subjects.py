@@ -47,8 +47,8 @@ class Subjects:
         found: list[Leaf] = []
         try:
             return found, self._find(settings, found)
-        except BaseException:
-            for leaf in found:  # nothing is left half watched
+        except BaseException:  # an interrupt, too, must leave nothing half watched
+            for leaf in found:
                 leaf.detach()
             raise
 
