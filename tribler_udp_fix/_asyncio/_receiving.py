@@ -51,8 +51,6 @@ class Receiving(Reporting):
     _failed: BaseException | None = None
     # What a socket before this one had received: it comes first, and one in each turn of the loop.
     _kept: Any = ()
-    # The next turn of that, if one is scheduled.
-    _hearing: Any = None
     # Who looks for probes that are on their way; while there are none nothing is compared.
     _probes: tuple[Any, ...] = ()
 
@@ -64,12 +62,16 @@ class Receiving(Reporting):
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
-        sock = self._sock
-        if self._closing or self._paused or self._gap is not None:
+        if self._closing or self._paused:
             return
         if self._kept:
-            self._turns.leave(self)  # until there is no more of it
+            self._turns.enter(self)  # first: the protocol may raise, or run the loop in there
+            data, address = self._kept.popleft()
+            self.deliver(data, address, counts=False)  # it says nothing of the socket there is now
             return
+        if self._gap is not None:
+            return
+        sock = self._sock
         if sock.gettimeout() != 0:  # the program's own socket: it would keep the loop waiting
             sock.setblocking(False)
         # In the turns first: the protocol may raise, or run the loop in there.
@@ -165,25 +167,7 @@ class Receiving(Reporting):
         """Have the protocol hear these, one in each turn, before whatever comes from now on."""
         if datagrams:
             self._kept = collections.deque((*self._kept, *datagrams))
-            self._hear_kept_soon()
-
-    def _hear_kept_soon(self) -> None:
-        if self._hearing is None:
-            context = self._own_context.copy()
-            self._hearing = self._loop.call_soon(self._hear_kept, context=context)
-
-    def _hear_kept(self) -> None:
-        self._hearing = None
-        if self._paused or not self._kept:
-            return  # who resumes it calls this again
-        data, address = self._kept.popleft()
-        if self._kept:
-            self._hear_kept_soon()
-        else:
-            self._kept = ()
-            if self._gap is None:
-                self._turns.enter(self)
-        self.deliver(data, address, counts=False)  # it says nothing of the socket there is now
+            self._turns.enter(self)
 
     def deliver(self, data: bytes, address: Any, counts: bool = True) -> None:
         """Have the protocol hear what was received in another way than by reading on."""
@@ -244,8 +228,9 @@ class Receiving(Reporting):
         raise NotImplementedError
 
     def _stop_reading(self) -> None:
-        """Read no more, until somebody says so."""
-        self._turns.leave(self)
+        """Read no more, until somebody says so; what is kept is heard."""
+        if not self._kept:
+            self._turns.leave(self)
         self._stop_waiting()
         if self._pause is not None:
             self._pause.cancel()

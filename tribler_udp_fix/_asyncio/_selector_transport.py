@@ -53,9 +53,7 @@ class SelectorTransport(DatagramTransport, Stock):  # type: ignore[misc]
         """Read on, with what came meanwhile."""
         if not self._closing and self._paused:
             self._paused = False
-            if self._kept:
-                self._hear_kept_soon()
-            elif self._gap is None:
+            if self._kept or self._gap is None:
                 self._turns.enter(self)
 
     def _call_connection_lost(self, exc: BaseException | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from typing import Any, Callable
 
 from tribler_udp_fix._asyncio._rebound import Rebound
@@ -9,7 +10,7 @@ from tribler_udp_fix._asyncio._reporting import Failing
 from tribler_udp_fix._watchdog._probe import Prober, ProbeSender
 
 
-class Leaf:
+class Leaf(abc.ABC):
     """One endpoint with a socket of its own.
 
     What has an answer here is answered so by an endpoint of which no more can be seen.
@@ -39,44 +40,44 @@ class Leaf:
         """Whether ``rebind()`` is to be called at all."""
         return not self.why_not()
 
+    @abc.abstractmethod
     def why_not(self) -> str:
         """Why it is not given another socket, or ""."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def is_open(self) -> bool:
         """Whether its owner has it open."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def is_bound(self) -> bool:
         """Whether it has a socket that nobody has given up, be it deaf."""
-        raise NotImplementedError
 
     def has_socket(self) -> bool:
         """The same of one that is open, as far as is known: asked by any thread."""
         return self.is_bound() and self.is_open()
 
+    @abc.abstractmethod
     def address(self, asking: bool = True) -> Any:
         """The address that it is bound to, or shall be; raises OSError on a dead handle.
 
         Without *asking* the system again, which is a system call, where its socket is the same.
         """
-        raise NotImplementedError
 
     def configured(self) -> Any:
         """The host and the port that its owner asked for, as far as that is known; or None."""
         return None
 
+    @abc.abstractmethod
     def heard(self) -> int:
         """A number that grows with what has reached its callback, and with nothing else."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def heard_bytes(self) -> int:
         """The bytes that have reached its callback; asked by any thread."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def socket(self) -> Any:
         """Its socket: another object for each, but not another ``id()``."""
-        raise NotImplementedError
 
     def reading(self) -> bool:
         """False where it can be seen that nothing reads: the reader has died."""
@@ -86,22 +87,22 @@ class Leaf:
         """How many errors of each number it was told of; asked by any thread."""
         return {}
 
+    @abc.abstractmethod
     def obstacle(self, *, counts: bool = True) -> str:
         """Why it cannot be bound where it is, in words; "" where it can.
 
         Of one that has its socket only the address is tried, for its port is its own. It *counts*
         as a failure to bind the port, but where that is what has just failed.
         """
-        raise NotImplementedError
 
     @property
+    @abc.abstractmethod
     def interface(self) -> str:
         """The interface, by its name, whose addresses it follows; "" for none."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def is_elsewhere(self) -> bool:
         """Whether its socket is not where its interface is now: it has another address."""
-        raise NotImplementedError
 
     def failing(self) -> Failing | None:
         """Since when every send has failed, how many did, and why; None where one left.
@@ -110,9 +111,9 @@ class Leaf:
         """
         return None
 
+    @abc.abstractmethod
     def is_fine(self, sock: Any) -> bool:
         """Whether it is open, *sock* is its socket, and it reads; asked twice a second."""
-        raise NotImplementedError
 
     def is_undisturbed(self) -> bool:
         """Whether nothing at all has happened since it was fine, as far as that costs nothing."""
@@ -130,17 +131,17 @@ class Leaf:
         """Make it read again in place; whether there was anything to do."""
         return False
 
+    @abc.abstractmethod
     async def rebind(self) -> Rebound:
         """Give it another socket, bound where the old one was.
 
         Raises OSError when that cannot be bound: it then goes on without a socket, its sends
         queueing, until a later call succeeds. Raises EndpointGone when its owner closes it.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def prober(self, sender: ProbeSender, answered: Callable[[], None]) -> Prober:
         """What makes its probes, and calls *answered* when one of them was heard."""
-        raise NotImplementedError
 
     def hears_again(self) -> None:
         """It hears, or sends, as it could not for a while: its peers may have gone meanwhile."""
@@ -154,10 +155,11 @@ class Leaf:
     def attach(self, lost: Callable[[], None]) -> None:
         """Call *lost* when its socket has died, where it has one that can be seen to."""
 
+    @abc.abstractmethod
     def detach(self) -> None:
         """Leave no trace. Nobody will rebind it any more: without a socket it is closed."""
 
     @property
+    @abc.abstractmethod
     def lost(self) -> int:
         """Datagrams lost so far for want of a socket."""
-        raise NotImplementedError
