@@ -203,10 +203,6 @@ class DatagramTransport(Receiving, Sending):
         if not self._buffer and not self._full:
             self._loop.call_soon(self._call_connection_lost, None)
 
-    def abort(self) -> None:
-        """Drop what is queued, and call ``connection_lost(None)``."""
-        self._force_close(None)
-
     def _force_close(self, exc: BaseException | None) -> None:
         if self._called_connection_lost:
             return

@@ -136,16 +136,12 @@ class Sending(Reporting):
         finally:
             # Its share of the turn is over, or error_received() ends the program.
             if self._buffer and self._gap is None and not self._full:
-                self._loop.call_soon(self._send_on_later)
+                self._loop.call_soon(self._send_on)
         if self._called_connection_lost:
             return
         self._maybe_resume_protocol()
         if self._closing and not self._buffer and not self._full:
             self._loop.call_soon(self._call_connection_lost, None)
-
-    def _send_on_later(self) -> None:
-        if self._buffer:
-            self._send_on()
 
     def _put_back(self, data: bytes, addr: SocketAddress) -> None:
         """Queue again, before all others, what has not left."""

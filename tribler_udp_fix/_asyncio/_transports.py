@@ -247,7 +247,7 @@ def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTranspor
         # Within connection_made(): asyncio's own reader is registered in a turn to come.
         ours._loop.call_soon(_take_reader, ours)
     if queued:
-        transport._loop.call_soon(ours._send_on_later)
+        transport._loop.call_soon(ours._send_on)
     return ours
 
 
