@@ -31,3 +31,11 @@ def loaded_class(module: str, name: str) -> type | None:
     cls = getattr(whole(module), name, None)
     # Defined there, not imported: the Rust module may have IPv8's own Endpoint as well.
     return cls if isinstance(cls, type) and cls.__module__ == module else None
+
+
+def required_class(module: str, name: str) -> type:
+    """The same; raises LookupError where there is none."""
+    found = loaded_class(module, name)
+    if found is None:
+        raise LookupError(f"there is no class {name} in {module}")
+    return found

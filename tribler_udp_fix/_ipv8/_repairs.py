@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Callable, Dict, Tuple
 
-from tribler_udp_fix._imports._modules import loaded_class
+from tribler_udp_fix._imports._modules import required_class
 from tribler_udp_fix._ipv8._error_counts import count_error
 from tribler_udp_fix._ipv8._names import STATISTICS, TARGETS, TUNNEL, UDP
 from tribler_udp_fix._ipv8._opening import open_endpoint
@@ -30,10 +30,7 @@ Faults = Tuple[str, ...]
 def repair_of(module: str) -> Repair:
     """The repair for a module of ``TARGETS`` that is imported; raises LookupError if unknown."""
     name, faults = TARGETS[module]
-    cls = loaded_class(module, name)
-    if cls is None:
-        raise LookupError(f"there is no class {name} in {module}")
-    return _MAKERS[module](cls, faults)
+    return _MAKERS[module](required_class(module, name), faults)
 
 
 def _udp_repair(cls: type, faults: Faults) -> Repair:
@@ -48,9 +45,7 @@ def _udp_repair(cls: type, faults: Faults) -> Repair:
         count_error(endpoint, args[0] if args else kwargs.get("exc"))
         return wrapped(*args, **kwargs)
 
-    cls6 = loaded_class(UDP, "UDPv6Endpoint")
-    if cls6 is None:
-        raise LookupError(f"there is no class UDPv6Endpoint in {UDP}")
+    cls6 = required_class(UDP, "UDPv6Endpoint")
     state = ["_ip", "_port", "_running", "_transport"]
     opens = ["SOCKET_FAMILY", "create_datagram_endpoint", *state]
     shapes = (

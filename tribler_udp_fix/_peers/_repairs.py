@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Tuple
 
-from tribler_udp_fix._imports._modules import loaded_class
+from tribler_udp_fix._imports._modules import required_class
 from tribler_udp_fix._patching._patches import Patch, Repair, Shape
 from tribler_udp_fix._peers import _churn, _passthrough, _service
 from tribler_udp_fix._peers._names import CHURN, DHT, DISCOVERY, NETWORK, REQUESTS, TARGETS
@@ -24,14 +24,7 @@ Wrapped = Callable[..., Any]
 def repair_of(module: str) -> Repair:
     """The repair for a module of ``TARGETS`` that is imported; raises LookupError if unknown."""
     name, faults = TARGETS[module]
-    return _MAKERS[module](_class(module, name), faults)
-
-
-def _class(module: str, name: str) -> type:
-    cls = loaded_class(module, name)
-    if cls is None:
-        raise LookupError(f"there is no class {name} in {module}")
-    return cls
+    return _MAKERS[module](required_class(module, name), faults)
 
 
 def _churn_repair(cls: type, faults: Faults) -> Repair:
@@ -105,7 +98,7 @@ def _forget(network: Any, gone: Any) -> None:
 
 def _discovery_repair(cls: type, faults: Faults) -> Repair:
     """A ping is remembered by the number that it has on the wire (F20)."""
-    cache = _class(DISCOVERY, "PingRequestCache")
+    cache = required_class(DISCOVERY, "PingRequestCache")
 
     def init(wrapped: Wrapped, _cache: Any, args: Args, kwargs: Kwargs) -> Any:
         def numbered(
@@ -158,8 +151,8 @@ def _requests_repair(cls: type, faults: Faults) -> Repair:
 
 def _dht_repair(cls: type, faults: Faults) -> Repair:
     """A node that did not answer is not connected (F22): ``ping()`` returns None for it."""
-    node_class: Any = _class("ipv8.dht.routing", "Node")
-    error: Any = _class("ipv8.dht", "DHTError")
+    node_class: Any = required_class("ipv8.dht.routing", "Node")
+    error: Any = required_class("ipv8.dht", "DHTError")
 
     def connect_peer(wrapped: Wrapped, dht: Any, args: Args, kwargs: Kwargs) -> Any:
         async def connect(mid: bytes, peer: Any = None) -> Any:

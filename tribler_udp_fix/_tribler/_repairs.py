@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Callable, Tuple
 
-from tribler_udp_fix._imports._modules import loaded_class
+from tribler_udp_fix._imports._modules import required_class
 from tribler_udp_fix._patching._patches import Check, Patch, Repair, Shape
 from tribler_udp_fix._tribler import _trackers, _version7, _version8
 from tribler_udp_fix._tribler._names import (
@@ -39,14 +39,14 @@ def repair_of(module: str) -> Repair:
 
 
 def _session_repair(faults: Faults) -> Repair:
-    session = _class(SESSION, "Session")
-    launcher = _class(COMPONENTS, "ComponentLauncher")
+    session = required_class(SESSION, "Session")
+    launcher = required_class(COMPONENTS, "ComponentLauncher")
     uses = ["add_endpoint", "loader", "rest_manager", "set_launcher"]
     shapes = (
         Shape(session, "register_launchers", ["self"], uses),
-        *_rest_manager_shapes(_class(REST_MANAGER, "RESTManager")),
+        *_rest_manager_shapes(required_class(REST_MANAGER, "RESTManager")),
         Shape(launcher, "get_overlay_class", ["self"]),
-        *_events_shapes(_class(EVENTS, "EventsEndpoint")),
+        *_events_shapes(required_class(EVENTS, "EventsEndpoint")),
     )
     how = f"version 8 has {_version8.PATH}/health, and is told of changes"
     patches = (Patch(session, "register_launchers", _version8.register_launchers),)
@@ -62,15 +62,15 @@ def _rest_manager_shapes(manager: type) -> tuple[Check, ...]:
 
 def _start_core_repair(faults: Faults) -> Repair:
     module = sys.modules[START_CORE]
-    component = _class(COMPONENT, "Component")
-    _class(REST_COMPONENT, "RESTComponent")
+    component = required_class(COMPONENT, "Component")
+    required_class(REST_COMPONENT, "RESTComponent")
     shapes: tuple[Check, ...] = (
         Shape(module, "components_gen", ["config"], ["RESTComponent"]),
         Shape(component, "start", ["self"], ["run"], coroutine=True),
         Shape(component, "run", ["self"], coroutine=True),
         Shape(component, "shutdown", ["self"], coroutine=True),
         Shape(component, "get_component", ["self", "dependency"], ["session"], coroutine=True),
-        *_events_shapes(_class(EVENTS_7, "EventsEndpoint")),
+        *_events_shapes(required_class(EVENTS_7, "EventsEndpoint")),
     )
     how = "version 7.13 is told of changes"
     patches = (Patch(module, "components_gen", _version7.components_gen),)
@@ -78,8 +78,8 @@ def _start_core_repair(faults: Faults) -> Repair:
 
 
 def _rest_manager_7_repair(faults: Faults) -> Repair:
-    manager = _class(REST_MANAGER_7, "RESTManager")
-    endpoint = _class(REST_ENDPOINT_7, "RESTEndpoint")
+    manager = required_class(REST_MANAGER_7, "RESTManager")
+    endpoint = required_class(REST_ENDPOINT_7, "RESTEndpoint")
     shapes = (
         Shape(manager, "start", ["self"], ["AppRunner", "root_endpoint"], coroutine=True),
         Shape(manager, "get_endpoint", ["self", "name"], ["endpoints", "root_endpoint"]),
@@ -90,8 +90,8 @@ def _rest_manager_7_repair(faults: Faults) -> Repair:
 
 
 def _trackers_repair(module: str, faults: Faults) -> Repair:
-    manager = _class(module, "UdpSocketManager")
-    session = _class(module, "TrackerSession")
+    manager = required_class(module, "UdpSocketManager")
+    session = required_class(module, "TrackerSession")
     asked = ["ip_address", "port", "proxy", "sendto", "tracker_address", "transaction_id"]
     made = ["self", "tracker_type", "tracker_url", "tracker_address", "announce_page", "timeout"]
     shapes = (
@@ -108,13 +108,6 @@ def _events_shapes(events: type) -> tuple[Check, ...]:
         Shape(events, "send_event", ["self", "message"], ["queue"]),
         Shape(events, "has_connection_to_gui", ["self"], ["events_responses"]),
     )
-
-
-def _class(module: str, name: str) -> type:
-    found = loaded_class(module, name)
-    if found is None:
-        raise LookupError(f"there is no class {name} in {module}")
-    return found
 
 
 _MAKERS: dict[str, Callable[[Faults], Repair]] = {

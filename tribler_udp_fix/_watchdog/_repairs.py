@@ -5,7 +5,7 @@ The shapes are those of pyipv8 2.10.0 to 3.2.1.
 
 from __future__ import annotations
 
-from tribler_udp_fix._imports._modules import loaded_class
+from tribler_udp_fix._imports._modules import required_class
 from tribler_udp_fix._patching._patches import OneOf, Patch, Repair, Shape
 from tribler_udp_fix._watchdog import _ipv8_service
 from tribler_udp_fix._watchdog._names import TARGETS
@@ -17,9 +17,7 @@ def repair_of(module: str) -> Repair:
     Raises LookupError where the *module*, which is imported, has no such class.
     """
     name, faults = TARGETS[module]
-    cls = loaded_class(module, name)
-    if cls is None:
-        raise LookupError(f"there is no class {name} in {module}")
+    cls = required_class(module, name)
     shapes = (
         Shape(cls, "start", ["self"], ["endpoint", "open"], coroutine=True),
         OneOf(
