@@ -8,6 +8,12 @@ from types import SimpleNamespace
 from typing import Any, Callable, Coroutine
 
 import pytest
+from next_sockets import (
+    NONE,
+    a_next_socket_that_is_none_costs_nobody_the_old_one,
+    a_watchdog_on_another_loop_is_refused,
+    who_hears_nothing_and_gets_no_other_socket_says_why,
+)
 
 import tribler_udp_fix
 from tribler_udp_fix import Settings, Watchdog
@@ -45,24 +51,27 @@ async def opened(**how: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "allowed"),
+    ("name", "value", "told"),
     [
-        ("settings", {}, "a tribler_udp_fix.Settings, or None"),
-        ("settings", 0, "a tribler_udp_fix.Settings, or None"),
-        ("on_event", "x", "a function that takes an event, or None"),
-        ("on_event", waits, "a function that takes an event, or None"),
-        ("on_event", Waits(), "a function that takes an event, or None"),
-        ("bind_interface", None, 'the name of a network adapter, or ""'),
+        ("settings", {}, "={}: allowed is a tribler_udp_fix.Settings, or None"),
+        ("settings", 0, "=0: allowed is a tribler_udp_fix.Settings, or None"),
+        ("on_event", "x", "='x', no function: allowed is a function that takes an event, or None"),
+        ("on_event", waits, "=waits, an async one: allowed is a function that takes an event,"),
+        ("on_event", Waits(), "an async one: allowed is a function that takes an event, or None"),
+        ("make_socket", 5, "=5, no function: allowed is a function that returns the next socket"),
+        ("make_socket", waits, "an async one: allowed is a function that returns the next socket"),
+        ("bind_interface", None, '=None: allowed is the name of a network adapter, or ""'),
     ],
 )
 def test_a_watchdog_says_what_is_allowed(
-    run: Callable[[Main], None], name: str, value: Any, allowed: str
+    run: Callable[[Main], None], name: str, value: Any, told: str
 ) -> None:
     async def main() -> None:
         transport = await opened()
         with pytest.raises(TypeError) as caught:
             Watchdog(transport, **{name: value})
-        assert str(caught.value) == f"{name}={value!r}: allowed is {allowed}"
+        assert str(caught.value).startswith(f"{name}=")
+        assert told in str(caught.value)
         transport.close()
 
     run(main)
@@ -73,7 +82,10 @@ def test_a_watchdog_says_what_is_allowed(
     [
         ({"ipv8": None}, "ipv8=None: allowed is an IPv8 instance, or what has its endpoint"),
         ({"settings": {}}, "settings={}: allowed is a tribler_udp_fix.Settings, or None"),
-        ({"on_event": "x"}, "on_event='x': allowed is a function that takes an event, or None"),
+        (
+            {"on_event": "x"},
+            "on_event='x', no function: allowed is a function that takes an event, or None",
+        ),
     ],
     ids=["ipv8", "settings", "on_event"],
 )
@@ -151,3 +163,48 @@ def test_who_may_not_have_another_socket_is_told_what_would_allow_it(
             one.close()
 
     run(main)
+
+
+@pytest.mark.parametrize("which", NONE)
+def test_a_next_socket_that_is_none_costs_nobody_the_old_one(
+    run: Callable[[Main], None], which: str
+) -> None:
+    run(lambda: a_next_socket_that_is_none_costs_nobody_the_old_one(which))
+
+
+def test_who_hears_nothing_and_gets_no_other_socket_says_why(run: Callable[[Main], None]) -> None:
+    run(who_hears_nothing_and_gets_no_other_socket_says_why)
+
+
+def test_a_watchdog_on_another_loop_is_refused() -> None:
+    tribler_udp_fix.install()
+    try:
+        a_watchdog_on_another_loop_is_refused(asyncio.SelectorEventLoop)
+    finally:
+        tribler_udp_fix.uninstall()
+
+
+def test_who_makes_the_next_socket_is_for_a_transport(run: Callable[[Main], None]) -> None:
+    endpoint = pytest.importorskip("ipv8.messaging.interfaces.udp.endpoint").UDPEndpoint()
+
+    async def main() -> None:
+        with pytest.raises(ValueError, match="make_socket: allowed is one transport"):
+            Watchdog(endpoint, make_socket=socket.socket)
+
+    run(main)
+
+
+def test_an_endpoint_that_ipv8_itself_would_open_everywhere_is_not_kept_to_an_adapter() -> None:
+    endpoint = pytest.importorskip("ipv8.messaging.interfaces.udp.endpoint").UDPEndpoint()
+
+    async def main() -> None:
+        with pytest.raises(ValueError, match=r"'wg0' is not for .* allowed is to call install\(\)"):
+            Watchdog(endpoint, bind_interface="wg0").start()
+        tribler_udp_fix.install()
+        try:
+            async with Watchdog(endpoint, bind_interface="wg0"):
+                assert not await endpoint.open()
+        finally:
+            tribler_udp_fix.uninstall()
+
+    asyncio.run(main())

@@ -13,20 +13,19 @@ def shown(value: Any, form: Callable[[Any], str] = repr) -> str:
         return f"{type(value).__name__}(…)"
 
 
-def check_function(name: str, value: Any) -> None:
+def check_function(name: str, value: Any, allowed: str = "a function that returns a bool") -> None:
     """Raise TypeError for what cannot be called, or has to be awaited; None is left out."""
     if value is not None and (not callable(value) or _is_awaited(value)):
         import reprlib
 
         kind = "an async one" if _is_awaited(value) else "no function"
         told = getattr(value, "__qualname__", None) or shown(value, reprlib.repr)
-        raise TypeError(f"{name}={told}, {kind}: allowed is a function that returns a bool")
+        raise TypeError(f"{name}={told}, {kind}: allowed is {allowed}")
 
 
 def require_callback(given: Any) -> None:
     """Raise TypeError where *given* can be called by no event, and is not None either."""
-    if given is not None and (not callable(given) or _is_awaited(given)):
-        raise TypeError(f"on_event={given!r}: allowed is a function that takes an event, or None")
+    check_function("on_event", given, "a function that takes an event, or None")
 
 
 def _is_awaited(function: Any) -> bool:

@@ -10,6 +10,12 @@ import weakref
 from typing import Any
 
 import pytest
+from next_sockets import (
+    NONE,
+    a_next_socket_that_is_none_costs_nobody_the_old_one,
+    a_watchdog_on_another_loop_is_refused,
+    who_hears_nothing_and_gets_no_other_socket_says_why,
+)
 from udp import (
     LOOPBACK,
     Recorder,
@@ -347,3 +353,16 @@ def test_one_that_is_watched_sends_to_a_peer_that_left_and_hears_on(all_watched)
         server.transport.close()
 
     all_watched(main)
+
+
+@pytest.mark.parametrize("which", NONE)
+def test_a_next_socket_that_is_none_costs_nobody_the_old_one(run_repaired, which):
+    run_repaired(lambda: a_next_socket_that_is_none_costs_nobody_the_old_one(which))
+
+
+def test_who_hears_nothing_and_gets_no_other_socket_says_why(run_repaired):
+    run_repaired(who_hears_nothing_and_gets_no_other_socket_says_why)
+
+
+def test_a_watchdog_on_another_loop_is_refused(repaired):
+    a_watchdog_on_another_loop_is_refused(asyncio.new_event_loop)

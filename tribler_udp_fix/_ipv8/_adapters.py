@@ -6,6 +6,8 @@ import weakref
 from typing import Any
 
 from tribler_udp_fix._asyncio._interfaces import Interface
+from tribler_udp_fix._imports._modules import loaded_class
+from tribler_udp_fix._ipv8._names import UDP
 from tribler_udp_fix._settings import current_settings
 
 ALL = ("0.0.0.0", "::", "")
@@ -16,6 +18,14 @@ _chosen: weakref.WeakKeyDictionary[Any, Interface] = weakref.WeakKeyDictionary()
 def keep_to(endpoint: Any, interface: Interface) -> None:
     """Have the IPv8 *endpoint* keep to the *interface*, whenever it is opened."""
     _chosen[endpoint] = interface
+
+
+def opens_where_it_keeps_to() -> bool:
+    """Whether a UDP endpoint that is opened has its first socket where it is to keep to.
+
+    IPv8's own ``open()`` knows nothing of that, and binds it to every address.
+    """
+    return hasattr(getattr(loaded_class(UDP, "UDPEndpoint"), "open", None), "__wrapped__")
 
 
 def chosen_for(endpoint: Any) -> Interface | None:

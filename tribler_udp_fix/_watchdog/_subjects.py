@@ -9,7 +9,7 @@ from typing import Any, Iterable
 from tribler_udp_fix._asyncio._interfaces import Interface
 from tribler_udp_fix._asyncio._obstacles import MakeSocket
 from tribler_udp_fix._asyncio._transports import adopt, is_ours_to_adopt
-from tribler_udp_fix._ipv8._adapters import keep_to
+from tribler_udp_fix._ipv8._adapters import keep_to, opens_where_it_keeps_to
 from tribler_udp_fix._ipv8._leaves import leaves
 from tribler_udp_fix._ipv8._rust_reopen import can_be_reopened
 from tribler_udp_fix._settings import Settings
@@ -41,6 +41,8 @@ class Subjects:
         for one in self._all:
             if not (is_transport(one) or is_of_ipv8(one)):
                 raise TypeError(f"{one!r} cannot be watched: possible is {ALLOWED}")
+        if make_socket is not None and not is_transport(asked):
+            raise ValueError("make_socket: allowed is one transport, whose next socket it makes")
 
     def find(self, settings: Settings) -> tuple[list[Leaf], tuple[str, ...]]:
         """Those with a socket, and the names of the classes that are unknown, and left alone."""
@@ -56,16 +58,20 @@ class Subjects:
         unknown: list[str] = []
         for one in self._all:
             if is_transport(one):
+                _require_own_loop(one, one)
                 leaf = transport_leaf(one, settings, self._make_socket, self.interface)
                 found.append(leaf)
                 if self.interface is not None and not leaf.rebinds:
-                    why = f"bind_interface={self.interface.name!r} is not for {one!r}"
-                    raise ValueError(f"{why}: {leaf.why_not()}")
+                    raise ValueError(f"{_is_not_for(self.interface, one)}: {leaf.why_not()}")
                 continue
             behind = leaves(one)
             for leaf in behind.udp:
                 if self.interface is not None:
+                    if not leaf.is_open() and not opens_where_it_keeps_to():
+                        why = "it is not open yet: allowed is to call install() before"
+                        raise ValueError(f"{_is_not_for(self.interface, leaf)}: {why}")
                     keep_to(leaf, self.interface)
+                _require_own_loop(leaf, leaf._transport)
                 if leaf._transport is None or is_ours_to_adopt(leaf._transport):
                     found.append(UdpLeaf(leaf, settings))
                 else:  # of another library's event loop
@@ -80,9 +86,20 @@ class Subjects:
 def _keep_rust_to(interface: Interface, endpoints: Iterable[Any]) -> None:
     for endpoint in endpoints:
         if not can_be_reopened(endpoint):
-            why = f"bind_interface={interface.name!r} is not for {endpoint!r}"
-            raise ValueError(f"{why}: this version of it cannot be reopened")
+            why = "this version of it cannot be reopened"
+            raise ValueError(f"{_is_not_for(interface, endpoint)}: {why}")
         keep_to(endpoint, interface)
+
+
+def _is_not_for(interface: Interface, one: Any) -> str:
+    return f"bind_interface={interface.name!r} is not for {one!r}"
+
+
+def _require_own_loop(one: Any, transport: Any) -> None:
+    """Raise ValueError where *transport*, of *one*, is another event loop's: it is not to wait."""
+    loop = getattr(transport, "_loop", None)
+    if loop is not None and loop is not asyncio.get_running_loop():
+        raise ValueError(f"{one!r} is another event loop's: allowed is a watchdog on that loop")
 
 
 def transport_leaf(

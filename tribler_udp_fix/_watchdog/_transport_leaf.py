@@ -331,15 +331,31 @@ class TransportLeaf(Leaf):
     def _next_socket(self, family: int, options: Sequence[SocketOption]) -> sockets.socket:
         if self._make_socket is not None:
             sock = self._make_socket()
-            if sock.family != family:
-                sock.close()
-                raise ValueError(f"make_socket() made one of {sock.family}: allowed is {family}")
+            fault = _fault_of(sock, family)
+            if fault:  # before anything is closed; and it is not closed, for it may be the old one
+                allowed = f"an open UDP socket of {sockets.AddressFamily(family).name}, not bound"
+                raise ValueError(f"make_socket() returned {fault}: allowed is {allowed}")
             sock.setblocking(False)
             return sock
         sock = new_socket(family, options)
         if self._settings.prevent_icmp_errors:
             prevent_icmp_errors(sock)
         return sock
+
+
+def _fault_of(made: Any, family: int) -> str:
+    """What *made* is that no next socket of that *family* can be, or ""."""
+    if not isinstance(made, sockets.socket):
+        return repr(made)
+    if made.fileno() == -1:
+        return "a socket that is closed"
+    if made.type != sockets.SOCK_DGRAM or made.family != family:
+        return f"one of {made.family.name}, {made.type.name}"
+    try:
+        port = made.getsockname()[1]
+    except OSError:  # what Windows says of one that is not bound
+        port = 0
+    return f"one that is bound to port {port}" if port else ""
 
 
 def _is_multicast(host: str) -> bool:

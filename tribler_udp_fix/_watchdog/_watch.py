@@ -266,7 +266,7 @@ class Watch:
         if event is Input.CLOSED:
             self.conditions.end()
             cause = cause if self.address is not None else NEVER_OPENED
-        self._reason.follow(event, state, cause)
+        self._reason.follow(event, state, cause, self.leaf.why_not)
         if state is not before:
             self._tell_state(before, state, cause or event.value, now)
         if state is not before or action is not Action.WAIT:
@@ -327,17 +327,17 @@ class Watch:
             await self._rebind_and_tell(cause)
 
     async def _rebind_and_tell(self, cause: str) -> None:
-        event = Input.REBOUND
+        event, failed = Input.REBOUND, ""
         try:
             done = await asyncio.wait_for(self.leaf.rebind(), _policy.REBIND_TIMEOUT - 1)
         except EndpointGone:
             event = Input.CLOSED
         except Exception as exc:  # whatever it was, the next try comes
             event = Input.FOUND if self.leaf.is_bound() else Input.FAILED
-            reason = in_words(exc, self.address or ("", 0))
-            self.rebound.refused(self._event(EventKind.REBIND_FAILED, reason))
+            failed = in_words(exc, self.address or ("", 0))
+            self.rebound.refused(self._event(EventKind.REBIND_FAILED, failed))
             if isinstance(exc, OSError) and self.leaf.obstacle(counts=False):
-                event, cause = Input.UNBINDABLE, reason
+                event = Input.UNBINDABLE
         else:
             self.rebinds += 1
             self._locate()
@@ -349,7 +349,7 @@ class Watch:
             self.hearing.skip()
         finally:
             self._rebinding = None
-        self._feed(event, self._loop.time(), cause if event is Input.UNBINDABLE else "")
+        self._feed(event, self._loop.time(), failed)
 
     def _schedule(self) -> None:
         due = self.policy.deadline

@@ -9,7 +9,7 @@ import time
 from functools import partial
 from typing import Any, Callable
 
-from tribler_udp_fix._arguments import require_callback
+from tribler_udp_fix._arguments import check_function, require_callback
 from tribler_udp_fix._asyncio._interfaces import Interface
 from tribler_udp_fix._asyncio._obstacles import MakeSocket
 from tribler_udp_fix._settings import Settings, settings_for
@@ -65,8 +65,7 @@ class Watchdog:
         if not isinstance(bind_interface, str):
             allowed = 'the name of a network adapter, or ""'
             raise TypeError(f"bind_interface={bind_interface!r}: allowed is {allowed}")
-        if make_socket is not None and isinstance(endpoint, (list, tuple, set)):
-            raise ValueError("make_socket: allowed is one transport, whose next socket it makes")
+        check_function("make_socket", make_socket, "a function that returns the next socket")
         self._settings = settings_for(settings)
         self._subjects = Subjects(endpoint, make_socket, Interface.named(bind_interface))
         self.tick = self._settings.tick
