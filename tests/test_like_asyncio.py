@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import warnings
 import weakref
 from pathlib import Path
@@ -19,13 +20,14 @@ import pytest
 from like_asyncio import (
     NAME,
     a_burst_finds_room_in_a_queue_that_is_emptied_meanwhile,
+    a_handler_finds_what_the_one_before_has_set,
     each_datagram_finds_the_next_future,
     each_is_called_in_its_own_context,
     ear,
     ear_of,
     say,
 )
-from udp import Recorder, until
+from udp import Recorder, endpoint, until
 
 import tribler_udp_fix
 from tribler_udp_fix import Settings, Watchdog
@@ -64,6 +66,40 @@ def test_whoever_waits_for_the_loop_has_its_turn_before_the_next_datagram(plugin
     if plugin:
         tribler_udp_fix.install(Settings(fast_path=fast_path))
     asks(run)
+
+
+def test_a_handler_finds_what_the_one_before_has_set(plugin):
+    a_handler_finds_what_the_one_before_has_set(run)
+
+
+def test_whoever_waits_for_the_loop_has_its_turn_before_the_next_that_a_rebind_took_over():
+    tribler_udp_fix.install()
+    try:
+        each_datagram_finds_the_next_future(run, rebinds=True)
+    finally:
+        tribler_udp_fix.uninstall()
+
+
+def test_one_that_is_paused_as_it_is_made_waits_without_work(plugin):
+    class Paused(Recorder):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            if plugin:  # asyncio's own can be paused since Python 3.12 alone
+                transport.pause_reading()
+
+    async def main():
+        made = await endpoint(protocol=Paused)
+        say(made, 1)
+        begun = time.process_time()
+        await asyncio.sleep(0.5)
+        assert time.process_time() - begun < 0.2
+        assert bool(made.heard) is not plugin
+        if plugin:
+            made.transport.resume_reading()
+            await until(lambda: made.heard)
+        made.transport.close()
+
+    run(main)
 
 
 def test_so_it_is_on_a_loop_that_keeps_what_is_ready_in_its_own_way(plugin):

@@ -12,6 +12,7 @@ from next_sockets import (
     NONE,
     a_next_socket_that_is_none_costs_nobody_the_old_one,
     a_watchdog_on_another_loop_is_refused,
+    one_whose_adapter_is_not_there_when_it_is_made,
     who_hears_nothing_and_gets_no_other_socket_says_why,
 )
 
@@ -182,6 +183,12 @@ def test_a_watchdog_on_another_loop_is_refused() -> None:
         a_watchdog_on_another_loop_is_refused(asyncio.SelectorEventLoop)
     finally:
         tribler_udp_fix.uninstall()
+
+
+def test_one_whose_adapter_is_not_there_when_it_is_made_ends_no_loop(
+    run: Callable[[Main], None],
+) -> None:
+    run(one_whose_adapter_is_not_there_when_it_is_made)
 
 
 def test_who_makes_the_next_socket_is_for_a_transport(run: Callable[[Main], None]) -> None:

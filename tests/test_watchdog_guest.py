@@ -8,6 +8,7 @@ import gc
 import socket
 import sys
 import threading
+import time
 import weakref
 from typing import Any, Callable, Iterator
 
@@ -321,6 +322,33 @@ def test_whose_share_of_the_loop_is_still_to_come_is_not_taken_for_deaf(run):
             watch._time_is_up(watch.policy.deadline)
             assert (watch.policy.state, watch.missed) == (State.UNKNOWN, 0)
             await hears(listener)
+        listener.transport.close()
+
+    run(main)
+
+
+def test_a_new_socket_that_is_flooded_is_proved_by_what_it_hears(run):
+    async def main():
+        listener = await ear(lambda _: time.sleep(0.001))  # each probe finds a full buffer
+        stop = threading.Event()
+
+        def flood() -> None:
+            with socket.socket(type=socket.SOCK_DGRAM) as sock:
+                while not stop.is_set():
+                    sock.sendto(b"x" * 100, listener.address)
+
+        flooding = threading.Thread(target=flood)
+        flooding.start()
+        try:
+            await asyncio.sleep(0.5)
+            settings = Settings(probe_after=60, probe_timeout=0.2, tick=0.05)
+            async with Watchdog(listener.transport, settings) as watchdog:
+                await asyncio.wait_for(watchdog.rebind(), 10)
+                assert status_of(watchdog).rebinds == 1
+                assert status_of(watchdog).state == "healthy"
+        finally:
+            stop.set()
+            flooding.join()
         listener.transport.close()
 
     run(main)

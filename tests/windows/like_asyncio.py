@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextvars
+from functools import partial
 from typing import Any, Callable
 
 from udp import Recorder, endpoint, send, until
@@ -34,6 +35,11 @@ async def ear(on_datagram: Callable[[Ear], object] = lambda _: None, **options: 
 def say(listener: Any, times: int) -> None:
     """Send it so many datagrams."""
     send(listener.address, *(b"%d" % number for number in range(times)))
+
+
+def has_heard(listener: Any, times: int) -> bool:
+    """Whether it has heard so many datagrams."""
+    return len(listener.heard) == times
 
 
 async def say_and_wait(listener: Any, times: int, count: Callable[[], int]) -> None:
@@ -104,8 +110,13 @@ def a_burst_finds_room_in_a_queue_that_is_emptied_meanwhile(run: Callable[[Any],
     assert (len(taken), lost) == (201, [])
 
 
-def each_datagram_finds_the_next_future(run: Callable[[Any], object]) -> None:
-    """A protocol sets the result of a future, and a task waits for that and makes the next."""
+def each_datagram_finds_the_next_future(
+    run: Callable[[Any], object], rebinds: bool = False
+) -> None:
+    """A protocol sets the result of a future, and a task waits for that and makes the next.
+
+    So, too, where it *rebinds* meanwhile, and hands over what the old socket has received.
+    """
     taken: list[int] = []
     waited: list[asyncio.Future[int]] = []
 
@@ -119,13 +130,42 @@ def each_datagram_finds_the_next_future(run: Callable[[Any], object]) -> None:
         taking = asyncio.ensure_future(take())
         await asyncio.sleep(0)
         for times in (1, 50):
-            await say_and_wait(listener, times, lambda: len(listener.heard))
+            if rebinds:
+                async with Watchdog(listener.transport) as watchdog:
+                    heard = len(listener.heard)
+                    say(listener, times)
+                    await watchdog.rebind()
+                    await until(partial(has_heard, listener, heard + times), every=0.1)
+            else:
+                await say_and_wait(listener, times, lambda: len(listener.heard))
         taking.cancel()
         listener.transport.close()
         await asyncio.sleep(0.05)
 
     run(main)
     assert taken == list(range(1, 52))
+
+
+def a_handler_finds_what_the_one_before_has_set(run: Callable[[Any], object]) -> None:
+    """In one context, as asyncio's own reader calls them: a token of one is good in the next."""
+    found: list[str] = []
+    tokens: list[contextvars.Token[str]] = []
+
+    def count(_: Ear) -> None:
+        found.append(NAME.get())
+        while tokens:
+            NAME.reset(tokens.pop())
+        tokens.append(NAME.set(str(len(found))))
+
+    async def main() -> None:
+        listener = await ear(count)
+        for times in (1, 100, 1, 1, 100):
+            await say_and_wait(listener, times, lambda: len(found))
+        listener.transport.close()
+        await asyncio.sleep(0.05)
+
+    run(main)
+    assert found == ["nobody", *map(str, range(1, 203))]
 
 
 class Watched(Recorder):

@@ -8,7 +8,7 @@ import socket
 from typing import Any, Callable
 
 import pytest
-from udp import LOOPBACK, endpoint, hears, until
+from udp import LOOPBACK, Recorder, endpoint, hears, until
 from watched import NEVER_QUIET, QUICK
 
 from tribler_udp_fix import Event, EventKind, Watchdog
@@ -99,3 +99,25 @@ def a_watchdog_on_another_loop_is_refused(
     finally:
         loop.close()
         other.close()
+
+
+async def one_whose_adapter_is_not_there_when_it_is_made() -> None:
+    """It is watched in ``connection_made()``, before it reads, and gives its first socket up."""
+
+    class Kept(Recorder):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.watchdog = Watchdog(transport, NEVER_QUIET, bind_interface="none such")
+            self.watchdog.start()
+
+    failures: list[Any] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: failures.append(context))
+    made = await endpoint(protocol=Kept)
+    for _ in range(5):
+        await asyncio.sleep(0.02)
+    assert made.transport.get_extra_info("socket").fileno() == -1
+    assert failures == []
+    await made.watchdog.stop()
+    made.transport.close()
+    await asyncio.sleep(0.05)

@@ -50,7 +50,7 @@ class ProactorTransport(DatagramTransport, Stock):  # type: ignore[misc]
         """Read on, after *fut*, the wait that has ended; asyncio's own __init__ begins with it."""
         if not self._begun:
             self._begun = True
-            if not self._is_our_ports():
+            if self._gap is not None or not self._is_our_ports():
                 return
         if fut is not None:
             if fut is not self._read_fut:
@@ -106,7 +106,7 @@ class ProactorTransport(DatagramTransport, Stock):  # type: ignore[misc]
             self._read_fut = fut = peek(self._loop._proactor, self._sock)
         except Exception as exc:  # the caller's to report
             return exc
-        fut.add_done_callback(self._loop_reading)
+        fut.add_done_callback(self._loop_reading, context=self._own_context.copy())
         return None
 
     def _is_waiting(self) -> bool:

@@ -29,6 +29,7 @@ from tribler_udp_fix._asyncio._sockets import SocketOption, bind_next, known_opt
 
 DRAINED = 1000  # datagrams, at most, that are taken from the old socket before it is closed
 COUNTED = 10_000  # more of them are not even counted: somebody floods it
+DRAINING = 0.1  # seconds for all that: others wait for the event loop
 TOO_MANY = "received before rebinding, and too many"
 # Windows may take a moment until the port of a socket is free whose operation was cancelled.
 BIND_TRIES = 10
@@ -73,6 +74,7 @@ class Rebinder:
 
     def give_up(self) -> None:
         """Give up the socket now: it is not to send any more. What it has received is heard."""
+        self._transport._stop_waiting()  # on Windows a wait may keep what is there from a read
         _keep_rest(self._transport)
         self.suspend()
 
@@ -172,10 +174,13 @@ def _keep_rest(transport: DatagramTransport) -> None:
 
 
 def _rest(sock: Any) -> Iterator[tuple[bytes, Any]]:
-    if sock.gettimeout() != 0:
-        return
+    until = time.perf_counter() + DRAINING
     for _ in range(COUNTED):
+        if time.perf_counter() > until:
+            return
         try:
+            if sock.gettimeout() != 0:  # the program's own: it would keep the loop waiting
+                sock.setblocking(False)
             yield sock.recvfrom(LARGEST_DATAGRAM)
         except (BlockingIOError, ValueError):
             return

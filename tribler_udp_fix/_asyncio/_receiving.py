@@ -67,7 +67,10 @@ class Receiving(Reporting):
         if self._kept:
             self._turns.enter(self)  # first: the protocol may raise, or run the loop in there
             data, address = self._kept.popleft()
-            self.deliver(data, address, counts=False)  # it says nothing of the socket there is now
+            try:
+                self.deliver(data, address, counts=False)  # it says nothing of today's socket
+            finally:
+                self._turns.let_others()
             return
         if self._gap is not None:
             return
@@ -151,9 +154,8 @@ class Receiving(Reporting):
 
     def read_in_turn(self) -> None:
         """Read on in a turn that others have made, as if it were its own: in its own context."""
-        # A copy: a program that runs the loop in a handler is still within this one.
-        context = self._own_context = self._own_context.copy()
-        context.run(self._read_on)
+        # A copy: as asyncio's Proactor, which has no handler find what another one has set there.
+        self._own_context.copy().run(self._read_on)
 
     def _rest(self) -> bool:
         """Wait for more; False where there is something already."""
@@ -168,6 +170,7 @@ class Receiving(Reporting):
         if datagrams:
             self._kept = collections.deque((*self._kept, *datagrams))
             self._turns.enter(self)
+            self._turns.let_others()  # such as whoever waits for what was heard just before
 
     def deliver(self, data: bytes, address: Any, counts: bool = True) -> None:
         """Have the protocol hear what was received in another way than by reading on."""

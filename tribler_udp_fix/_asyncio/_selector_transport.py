@@ -26,6 +26,7 @@ class SelectorTransport(DatagramTransport, Stock):  # type: ignore[misc]
     _sock_fd: int
     _lone = 0
     _reads = False  # a reader is registered, as far as is known here
+    _within = False  # its own context
 
     def _take(self, sock: socket.socket) -> None:
         super()._take(sock)
@@ -36,7 +37,17 @@ class SelectorTransport(DatagramTransport, Stock):  # type: ignore[misc]
         """As every transport's; the number of its socket is free for another one's."""
         if self._loop._transports.get(self._sock_fd) is self:
             del self._loop._transports[self._sock_fd]
+        if not self._reads:
+            self._forget_first_reader()
         super().suspend(limit, age)
+
+    def _forget_first_reader(self) -> None:
+        """Have asyncio's own not be registered in a turn to come, of a socket that is closed."""
+        ready = self._turns.ready
+        for handle in ready.copy() if ready is not None else ():  # other threads may schedule
+            name = getattr(getattr(handle, "_callback", None), "__name__", "")
+            if name == "_add_reader" and handle._args[1:] == (self._read_ready,):
+                handle.cancel()
 
     def is_reading(self) -> bool:
         """Whether it is open, and not paused; asyncio's own can be paused since 3.12."""
@@ -62,10 +73,21 @@ class SelectorTransport(DatagramTransport, Stock):  # type: ignore[misc]
             self._protocol = None  # as asyncio's own: it would wait for the garbage collector
 
     def _read_ready(self) -> None:
-        if self in self._turns:
+        if self._paused:  # before asyncio's own reader was registered
+            self._stop_waiting()
+        elif self in self._turns:
             self._turns.enter(self)  # which reads it, once in each turn
         else:
-            self._read_on()
+            self.read_in_turn()
+
+    def read_in_turn(self) -> None:
+        """Read on in one context, as by asyncio's own reader: a handler finds what others set."""
+        within, self._within = self._within, True
+        try:
+            # A program that runs the loop in a handler is still within it.
+            (self._own_context.copy() if within else self._own_context).run(self._read_on)
+        finally:
+            self._within = within
 
     def _wait(self) -> bool:
         self._lone += 1

@@ -37,7 +37,7 @@ class State(enum.Enum):
     QUIET = "quiet"  # it has heard nothing for a while, and a probe is on its way
     SUSPECT = "suspect"  # it has missed a probe
     REARMING = "re-arming"  # its read was armed again, and a probe is on its way
-    REBINDING = "rebinding"  # it gets another socket, which a probe then has to prove
+    REBINDING = "rebinding"  # it gets another socket, which then has to hear
     BACKING_OFF = "backing off"  # it is deaf, and the next try waits
     UNKNOWN = "unknown"  # its loop is too late to tell, it cannot be probed, or it is closed
 
@@ -104,8 +104,7 @@ _ALERTS = (_I.JUMPED, _I.MOVED)
 TABLE: tuple[Row, ...] = (
     # Proof. What is heard while a socket is being replaced proves nothing of the next one.
     Row((*_WATCHING, _S.REARMING), _HEARD, _W.ALWAYS, _S.HEALTHY, _A.WAIT),
-    Row((_S.BACKING_OFF,), _HEARD, _W.BOUND, _S.HEALTHY, _A.WAIT),
-    Row((_S.REBINDING,), (_I.ANSWERED,), _W.BOUND, _S.HEALTHY, _A.WAIT),
+    Row((_S.BACKING_OFF, _S.REBINDING), _HEARD, _W.BOUND, _S.HEALTHY, _A.WAIT),
     # Silence.
     Row((_S.HEALTHY, _S.UNKNOWN), (_I.TIME,), _W.ALWAYS, _S.QUIET, _A.PROBE),
     Row(_PROBING, (_I.MISSED,), _W.ENOUGH, _S.REARMING, _A.REARM),

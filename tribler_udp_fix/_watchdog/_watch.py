@@ -216,7 +216,7 @@ class Watch:
         elif self._probed_at is None:
             if not self._is_obstructed(now):
                 self._feed(Input.TIME, now)
-        elif self.policy.state is not State.REBINDING and self.hearing.look(now):
+        elif self._rebinding is None and self.hearing.look(now):
             self._feed(Input.TRAFFIC, now)
         elif not self._sent:
             self._feed(Input.UNSENT, now)
@@ -320,7 +320,7 @@ class Watch:
         if self._rebinding is not None:  # the loop was too late to end it in time
             return
         self.prober.expire()
-        self._rebinding = self._loop.create_task(self._rebind(cause))
+        self._rebinding = asyncio.Task(self._rebind(cause), loop=self._loop)  # never an eager one
 
     async def _rebind(self, cause: str) -> None:
         with self.guarded():  # in Tribler a task that raises is a pop-up
