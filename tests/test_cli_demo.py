@@ -205,6 +205,20 @@ def test_an_installed_package_says_in_one_line_that_the_demo_needs_a_clone(tmp_p
     assert (result.returncode, result.stdout) == (2, "")
     assert "a clone of the project" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+    code = (
+        "import sys; sys.modules['rich'] = None\n"
+        "from tribler_udp_fix.cli import main; sys.exit(main(['demo']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "drawing needs rich (pip install rich): " in done.stderr
 
 
 def test_a_python_that_the_lab_has_not_is_answered_with_those_it_has() -> None:
@@ -224,9 +238,10 @@ def test_an_interrupt_ends_the_services_without_a_traceback(tmp_path: Path) -> N
     # The demo itself, on this machine's own event loop instead of the lab's Pythons.
     code = (
         "import sys\n"
+        "from pathlib import Path\n"
         "from tribler_udp_fix.cli import demo, main\n"
         "command = [sys.executable, *demo.SERVICE]\n"
-        f"target = demo.Target('3.12.9', command, demo.Path({str(ROOT)!r}))\n"
+        f"target = demo.Target('3.12.9', command, Path({str(ROOT)!r}))\n"
         "demo.find_targets = lambda wanted: [target]\n"
         "sys.exit(main(['demo', '--seconds', '60']))"
     )

@@ -78,3 +78,12 @@ def test_what_cannot_be_started_is_no_installation(missing: str, tmp_path: Path)
     with pytest.raises(NoInstallation) as refused:
         examine(folder)
     assert str(folder) in str(refused.value)
+    assert [told for told in documented() if told in str(refused.value)]
+
+
+def documented() -> list[str]:
+    """What the table in docs/frozen.md says what to do about, without what stands for a folder."""
+    page = (Path(__file__).parent.parent / "docs" / "frozen.md").read_text("utf-8")
+    table = page.partition("| it says |")[2].partition("\n\n")[0]
+    rows = [row.split("|")[1].strip() for row in table.splitlines()[2:]]
+    return [row.partition(" *")[0] for row in rows]

@@ -13,6 +13,8 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("the lab is for Linux", allow_module_level=True)
 
+from tribler_udp_fix.cli import invocation
+
 from .lab_command import winlab
 from .winlab import entry, places, pythons
 
@@ -43,15 +45,67 @@ def test_a_wrong_argument_of_the_demo_is_told_before_the_lab_is_laid(
     from .winlab import __main__, lay
 
     monkeypatch.chdir(places.ROOT)
+    monkeypatch.setattr(invocation, "_in_lab", False)  # which it sets, and other tests may not see
     monkeypatch.setattr(lay, "lay_venv", lambda *_: pytest.fail("it has been laid"))
     with pytest.raises(SystemExit) as ended:
         __main__.main(["demo", *arguments])
     assert ended.value.code == 2
-    assert told in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert told in err
+    assert "\npython3 -m tests.winlab demo: error: " in err
+
+
+def test_without_rich_the_demo_ends_by_the_name_that_it_has_in_the_lab() -> None:
+    # As `demo` is started in the lab's environment, where there is rich but for this.
+    code = (
+        "import runpy, sys; sys.modules['rich'] = None\n"
+        "runpy.run_module('tests.winlab.demo', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=places.ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("python3 -m tests.winlab demo: drawing needs rich (")
+
+
+def test_the_demo_runs_in_the_labs_environment_under_its_own_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from .winlab import __main__
+
+    started: list[list[str]] = []
+
+    def in_venv(command: list[str], _: object) -> int:
+        started.append(command)
+        return 0
+
+    monkeypatch.chdir(places.ROOT)
+    monkeypatch.setattr(invocation, "_in_lab", False)
+    monkeypatch.setattr(__main__, "_in_venv", in_venv)
+    assert __main__.main(["demo", "--json"]) == 0
+    assert started == [["-m", "tests.winlab.demo", "--json"]]
+
+
+def test_newest_has_a_help_of_its_own_and_does_nothing_for_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from .winlab import __main__
+
+    monkeypatch.setattr(__main__, "_newest", lambda _: pytest.fail("it has begun"))
+    with pytest.raises(SystemExit) as ended:
+        __main__.main(["newest", "--help"])
+    assert not ended.value.code
+    told = capsys.readouterr().out
+    assert told.startswith("usage: python3 -m tests.winlab newest [ARGUMENT ...]\n")
+    assert len(told.splitlines()) < 20
+    assert __main__.split(["newest", "--", "--help"]) == (["newest"], ["--help"])
 
 
 def test_the_demos_help_says_how_many_pythons_it_runs() -> None:
     done = winlab("demo", "--help")
+    assert done.stdout.startswith("usage: python3 -m tests.winlab demo [-h]")
+    assert "  python3 -m tests.winlab demo --plot heard.svg\n" in done.stdout
+    assert "tribler_udp_fix" not in done.stdout
     assert "nine Windows Pythons in its lab, three of which are" in " ".join(done.stdout.split())
     assert (len(pythons.PYTHONS) + len(pythons.OVERLAYS), len(pythons.OVERLAYS)) == (9, 3)
 
@@ -86,6 +140,19 @@ def test_an_installer_that_cannot_be_written_is_refused_in_one_line(tmp_path: Pa
         done = winlab("setup", "--out", str(out), before=before)
         expected = f"winlab: {out} is no folder to write to: {told}\n"
         assert (done.returncode, done.stderr) == (2, expected)
+
+
+def test_a_wheel_that_cannot_be_carried_is_refused_in_one_line_before_anything_is_made(
+    tmp_path: Path,
+) -> None:
+    (text := tmp_path / "text.whl").write_text("no zip file")
+    for wheel, told in (
+        ("nosuch.whl", "there is no file nosuch.whl"),
+        (text, f"{text} is no wheel"),
+    ):
+        done = winlab("setup", "--wheel", str(wheel), "--out", str(tmp_path / "dist"))
+        assert (done.returncode, done.stderr) == (2, f"winlab: {told}\n")
+    assert not (tmp_path / "dist").exists()
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])

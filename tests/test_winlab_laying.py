@@ -37,6 +37,12 @@ from .winlab import (
 )
 from .winlab.errors import LabError
 
+RETRYING = (
+    "WARNING: Retrying (Retry(total=4)) after connection broken by 'ProxyError('Cannot connect to "
+    "proxy.', NewConnectionError('<urllib3.HTTPSConnection object at 0x7f72d57b5ad0>: Failed to "
+    "establish a new connection'))': /simple/wheel/\n"
+)
+
 
 @pytest.fixture(scope="module", autouse=True)
 def laid() -> None:
@@ -286,10 +292,19 @@ def test_npm_is_for_an_overlay_that_is_not_here_yet(
             "import sys; sys.exit('apt install python3.11-venv\\n\\nFailing command: x')",
             "tea failed: apt install python3.11-venv",
         ),
-        # As pip without a network, which warns first of what is wrong, and ends with what follows.
+        # As apt-get without a network, which warns first of what is wrong.
         (
-            "import sys; sys.exit('W: Could not resolve x\\nERROR: No matching distribution')",
+            "import sys; sys.exit('W: Could not resolve x\\nE: Some index files failed')",
             f"tea failed: {command.ADVICE[2][1]} (W: Could not resolve x)",
+        ),
+        # As pip, whose warnings have an object's address in them.
+        (
+            f"import sys; sys.exit({RETRYING!r} + 'ERROR: from versions: none\\nERROR: No match')",
+            f"tea failed: {command.ADVICE[2][1]} (ERROR: No match)",
+        ),
+        (
+            f"import sys; sys.exit({RETRYING!r} + 'Killed')",
+            f"tea failed: {command.ADVICE[2][1]} (Killed)",
         ),
         (
             "import sys; sys.exit('ERROR: [Errno 28] No space left on device')",
@@ -299,10 +314,30 @@ def test_npm_is_for_an_overlay_that_is_not_here_yet(
         ("import time; time.sleep(9)", "tea failed: not done after 1 s"),
     ],
 )
-def test_a_command_that_fails_says_why_in_one_line(code: str, words: str) -> None:
+def test_a_command_that_fails_says_why_in_one_line(
+    code: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.lower() in command.PROXIES]:
+        monkeypatch.delenv(name)
     with pytest.raises(LabError) as caught:
         command.run("tea", [sys.executable, "-c", code], timeout=1)
     assert str(caught.value) == words
+
+
+@pytest.mark.parametrize(
+    ("proxies", "told"),
+    [
+        ({"https_proxy": "http://me:secret@127.0.0.1:9"}, "; https_proxy is set"),
+        ({"PIP_PROXY": "x", "HTTP_PROXY": "y"}, "; HTTP_PROXY and PIP_PROXY are set"),
+        ({"https_proxy": "", "no_proxy": "x"}, ""),
+    ],
+)
+def test_a_network_that_fails_names_the_variables_of_the_proxy_and_not_their_values(
+    proxies: dict[str, str], told: str
+) -> None:
+    advice = command.ADVICE[2][1]
+    failure = command.failure("", RETRYING + "ERROR: No match", 1, {"PATH": "/bin", **proxies})
+    assert failure == f"{advice}{told} (ERROR: No match)"
 
 
 def test_the_bars_clock_moves_while_a_step_takes_its_time() -> None:

@@ -6,6 +6,7 @@ import platform
 from typing import Any, Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import REGISTRY as REGISTRY
+from prometheus_client import CollectorRegistry as CollectorRegistry
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,

@@ -9,6 +9,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING
 
+from tribler_udp_fix._arguments import shown
+
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector, CollectorRegistry
 
@@ -22,19 +24,25 @@ def register(registry: CollectorRegistry | None = None) -> None:
     """Have *registry*, by default prometheus_client's own, tell ``status()`` at each scrape.
 
     Twice is once, from any thread. Between scrapes nothing is done or kept; nothing is installed
-    or watched by it. Raises ModuleNotFoundError where prometheus_client is missing, and ValueError
-    where the registry has metrics of these names from somebody else.
+    or watched by it. Raises ModuleNotFoundError where prometheus_client is missing, TypeError for
+    what is no registry of its, and ValueError where the registry has metrics of these names from
+    somebody else.
     """
     try:
-        from tribler_udp_fix._metrics import REGISTRY, StatusCollector
+        from tribler_udp_fix._metrics import REGISTRY, CollectorRegistry, StatusCollector
     except ModuleNotFoundError as exc:
         if exc.name != "prometheus_client":
             raise
         raise ModuleNotFoundError(
-            "the metrics need prometheus_client: pip install prometheus_client",
+            "the metrics need prometheus_client: pip install prometheus_client, or in the "
+            'project\'s clone the extra, pip install ".[metrics]"',
             name=exc.name,
         ) from None
     chosen = REGISTRY if registry is None else registry
+    if not isinstance(chosen, CollectorRegistry):
+        raise TypeError(
+            f"registry={shown(registry)}: allowed is a prometheus_client.CollectorRegistry, or None"
+        )
     with _lock:
         if chosen not in _registered:
             collector = StatusCollector()

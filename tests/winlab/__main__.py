@@ -31,6 +31,10 @@ examples:
   python3 -m tests.winlab.soak                    every fault at random, while two IPv8s talk
   python3 -m tests.winlab.relock                  renews the pinned packages
 """
+NEWEST_EPILOG = """\
+It downloads them, and ends with a table; the arguments are pytest's, such as -k receive:
+`newest -- --help` shows its help.
+"""
 TEST_EPILOG = """\
 --quick runs Linux' tests and one Windows Python's most telling ones; without it every
 test runs. --windows-python 3.12 selects a Windows Python; --windows-jobs,
@@ -56,7 +60,9 @@ def parser() -> argparse.ArgumentParser:
     add("demo", "run `tribler-udp-fix demo` with the arguments that follow")
     testing = add("test", "run pytest with the arguments that follow")
     testing.epilog, testing.usage = TEST_EPILOG, "python3 -m tests.winlab test [ARGUMENT ...]"
-    add("newest", "run the asyncio tests on what Debian's sid and forky have today")
+    newest_run = add("newest", "run the asyncio tests on what Debian's sid and forky have today")
+    newest_run.epilog = NEWEST_EPILOG
+    newest_run.usage = "python3 -m tests.winlab newest [ARGUMENT ...]"
     laying = add("lay", "lay the lab, or what of it is missing or out of date")
     laying.add_argument(
         "--python", action="append", metavar="VERSION", help=f"only this one: {allowed()}"
@@ -87,7 +93,7 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     own, rest = list(arguments), []
     if own[:1] in (["demo"], ["test"], ["newest"]):
         own, rest = own[:1], own[1:]
-        if own == ["test"] and rest[:1] in (["-h"], ["--help"]):
+        if own != ["demo"] and rest[:1] in (["-h"], ["--help"]):
             own, rest = own + rest, []
     elif own[:1] == ["run"]:
         end = 1
@@ -127,14 +133,17 @@ def _do(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _demo(arguments: list[str]) -> int:
+    from tribler_udp_fix.cli import invocation
     from tribler_udp_fix.cli.parser import build_parser
 
-    command = ["-m", "tribler_udp_fix", "demo", *arguments]
-    if {"-h", "--help"} & set(arguments):  # for which nothing need be laid
-        return subprocess.call([sys.executable, *command], cwd=places.ROOT)
+    invocation.pass_for_the_lab()
     os.chdir(places.ROOT)  # where it will run, and where its files' names begin
-    build_parser().parse_args(["demo", *arguments])  # what is not allowed ends here
-    return _in_venv(command, () if sys.platform == "win32" else wanted.by_demo(arguments))
+    # Its help, and what is not allowed, end here: for neither need anything be laid.
+    build_parser().parse_args(["demo", *arguments])
+    return _in_venv(
+        ["-m", "tests.winlab.demo", *arguments],
+        () if sys.platform == "win32" else wanted.by_demo(arguments),
+    )
 
 
 def _test(arguments: list[str]) -> int:

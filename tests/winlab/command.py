@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -12,7 +13,7 @@ from .errors import LabError
 NO_NETWORK = (
     r"Temporary failure in name resolution|Name or service not known|Could not resolve|"
     r"Failed to establish a new connection|Network is unreachable|Connection refused|"
-    r"Could not connect|Connection timed out|Read timed out"
+    r"Could not connect|Cannot connect to proxy|Connection timed out|Read timed out"
 )
 # What a program says when it fails, and what its user can do about it; the first that fits.
 ADVICE = (
@@ -32,6 +33,8 @@ ADVICE = (
         "let root do it, and in a container one that was started with --privileged",
     ),
 )
+# With these, in either case, a user or an administrator sets a proxy up.
+PROXIES = ("https_proxy", "http_proxy", "all_proxy", "pip_proxy")
 # The lines that tell a failure, the best first; and those that never do.
 MARKS = ("error:", "ERROR:", "Error:", "E:", "fatal:")
 NOISE = re.compile(
@@ -69,18 +72,38 @@ def run(
     except subprocess.TimeoutExpired:
         raise LabError(f"{what} failed: not done after {timeout:.0f} s") from None
     if done.returncode:
-        raise LabError(f"{what} failed: {failure(done.stdout, done.stderr, done.returncode)}")
+        why = failure(done.stdout, done.stderr, done.returncode, os.environ if env is None else env)
+        raise LabError(f"{what} failed: {why}")
     return done.stdout
 
 
-def failure(out: str, err: str, status: int) -> str:
+def failure(out: str, err: str, status: int, environ: Mapping[str, str]) -> str:
     """What a program died of, in one line: what to do where that is known, and its own words."""
     lines = [line.strip() for line in (out + "\n" + err).splitlines() if line.strip()]
     for words, advice in ADVICE:
         for line in lines:
             if re.search(words, line):
-                return f"{advice} ({line})"
+                told = advice + (_proxies(environ) if words == NO_NETWORK else "")
+                return f"{told} ({_quotable(line, lines)})"
     return _last_words(err) or _last_words(out) or f"exit status {status}"
+
+
+def _proxies(environ: Mapping[str, str]) -> str:
+    """Which variables set a proxy up. Not what is in them, which may be a password."""
+    names = [name for name in environ if name.lower() in PROXIES and environ[name]]
+    verb = "is" if len(names) == 1 else "are"
+    return f"; {' and '.join(sorted(names))} {verb} set" if names else ""
+
+
+def _quotable(line: str, lines: Sequence[str]) -> str:
+    """The *line* itself, or where it is one of pip's warnings, an object's address in it, its end.
+
+    pip warns of each try, and says last what became of them all.
+    """
+    errors = [each for each in lines if each.startswith("ERROR:")]
+    if errors:
+        return errors[-1]
+    return lines[-1] if line.startswith("WARNING:") else line
 
 
 def _last_words(output: str) -> str:

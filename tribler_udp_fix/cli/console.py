@@ -8,7 +8,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from tribler_udp_fix.cli.invocation import pip_install
+from tribler_udp_fix.cli.invocation import pip_install, speaker
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,15 +22,17 @@ class NoRich(Exception):
     """rich is not installed; the text says what to do."""
 
 
-def require_rich() -> None:
-    """Raise NoRich, before anything is done whose result could not be drawn."""
+def require_rich(has_it: str = "") -> None:
+    """Raise NoRich, before anything is done whose result could not be drawn.
+
+    *has_it* is a command that does the same, and has rich.
+    """
     try:
         for name in DRAWN_WITH:
             importlib.import_module(f"rich.{name}")
     except ImportError as exc:
-        raise NoRich(
-            f"drawing needs rich ({pip_install('rich')}): {exc}; --json does not"
-        ) from None
+        advice = f"{has_it} has it, or {pip_install('rich')}" if has_it else pip_install("rich")
+        raise NoRich(f"drawing needs rich ({advice}): {exc}; --json does not") from None
 
 
 def make_console(stream: TextIO) -> Console:
@@ -59,4 +61,4 @@ def can_draw_live(console: Console) -> bool:
 
 def say(message: str) -> None:
     """One line on stderr."""
-    print(f"tribler-udp-fix: {message}", file=sys.stderr, flush=True)
+    print(f"{speaker()}: {message}", file=sys.stderr, flush=True)

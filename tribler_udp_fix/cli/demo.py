@@ -9,15 +9,14 @@ import platform
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Callable, Iterator
 
 import tribler_udp_fix
 from tribler_udp_fix.cli.console import NoRich, require_rich, say
+from tribler_udp_fix.cli.invocation import CLONE, LAB, is_clone
 from tribler_udp_fix.cli.pair import Pair, Target
 
 SERVICE = ["-u", "-m", "tribler_udp_fix._trials._echo_service"]
-CLONE = Path(tribler_udp_fix.__file__).resolve().parent.parent
 FRAME = 0.1  # seconds between two drawings
 PLAIN_STEP = 1.0  # seconds between two lines where nothing can be drawn over
 
@@ -30,7 +29,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Run the demonstration; returns the exit status that the help describes."""
     try:
         if not arguments.json:
-            require_rich()
+            require_rich(f"{LAB} demo" if is_clone() else "")
         targets = find_targets(arguments.python)
         pairs = [Pair(target) for target in targets]
         with _view(arguments, pairs) as update:
@@ -63,7 +62,7 @@ def find_targets(wanted: list[str] | None) -> list[Target]:
                     f"that runs it, {own}"
                 )
         return [Target(own, [sys.executable, *SERVICE], None)]
-    if not (CLONE / "tests" / "winlab" / "__main__.py").is_file():
+    if not is_clone():
         raise CannotRun(
             "demo needs Windows, or Linux and a clone of the project: its lab runs Windows "
             "Pythons there, and an installed package has no lab"

@@ -16,7 +16,7 @@ from tribler_udp_fix import _trials
 from tribler_udp_fix._faults import FAULTS, IPV8_FAULTS
 from tribler_udp_fix._switch import OFF_VALUES, ON_VALUES, SWITCH
 from tribler_udp_fix.cli.console import NoRich, make_console, require_rich, say
-from tribler_udp_fix.cli.invocation import program
+from tribler_udp_fix.cli.invocation import pip_install, program
 from tribler_udp_fix.cli.run import PTH, pth_is_installed
 
 if TYPE_CHECKING:
@@ -39,7 +39,13 @@ def main(arguments: argparse.Namespace) -> int:
             say(str(exc))
             return UNDECIDED
     if arguments.with_plugin:
-        tribler_udp_fix.install(tribler_udp_fix.Settings.from_environ(os.environ))
+        try:
+            tribler_udp_fix.install(tribler_udp_fix.Settings.from_environ(os.environ))
+        except ImportError as exc:
+            if "wrapt" not in str(exc):
+                raise
+            say(f"--with-plugin needs wrapt 1.16 or later ({pip_install('-U wrapt')}): {exc}")
+            return UNDECIDED
     report = examine()
     status: int = report["exit_status"]
     if arguments.json:
@@ -186,7 +192,9 @@ def _switch_line(report: dict[str, Any]) -> str:
         return f"{SWITCH} is not set"
     word = variables[SWITCH].strip().lower()
     meaning = "on" if word in ON_VALUES else "off" if word in OFF_VALUES else "no known value, off"
-    line = ", ".join(f"{name}={value}" for name, value in variables.items()) + f" ({meaning})"
+    words = [f"{name}={value}" for name, value in variables.items()]
+    words[0] += f" ({meaning})"  # what is meant is SWITCH, the first of them in their order
+    line = ", ".join(words)
     if not report["status"]["installed"] and not report["pth_installed"]:
         line += f"; nothing reads it here, for {PTH} is not in site-packages"
     return line

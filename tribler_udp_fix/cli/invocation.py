@@ -11,15 +11,32 @@ from pathlib import Path
 
 PROGRAM = "tribler-udp-fix"
 MODULE = "tribler_udp_fix"
+LAB = ("python" if sys.platform == "win32" else "python3") + " -m tests.winlab"
+CLONE = Path(__file__).resolve().parent.parent.parent  # where this is no installed package
 WIDTH = 79  # columns that a line of help may have
+
+_in_lab = False
+
+
+def pass_for_the_lab() -> None:
+    """Be called as the lab's command line from now on, whose ``demo`` is this one's."""
+    global _in_lab
+    _in_lab = True
 
 
 def program() -> str:
     """What calls this command line again: ``tribler-udp-fix``, or ``py -m tribler_udp_fix``."""
+    if _in_lab:
+        return LAB
     called = Path(sys.argv[0])
     if (called.parent.name, called.name) != (MODULE, "__main__.py"):
         return PROGRAM
     return f"{_python()} -m {MODULE}"
+
+
+def speaker() -> str:
+    """What the lines on stderr begin with."""
+    return f"{LAB} demo" if _in_lab else PROGRAM
 
 
 def command(words: str) -> str:
@@ -27,8 +44,18 @@ def command(words: str) -> str:
     return f"{program()} {words}"
 
 
+def is_clone() -> bool:
+    """Whether this runs from a clone of the project, which has the lab, and is not installed."""
+    return (CLONE / "tests" / "winlab" / "__main__.py").is_file()
+
+
 def pip_install(package: str) -> str:
-    """What installs a package for the Python that runs this."""
+    """What installs a package for the Python that runs this.
+
+    In a clone that is all that the project needs, and not into Debian's Python, whose pip refuses.
+    """
+    if is_clone():
+        return "`pip install .` in a virtual environment"
     python, module, _ = program().partition(f" -m {MODULE}")
     return f"{python} -m pip install {package}" if module else f"pip install {package}"
 

@@ -46,7 +46,9 @@ def lay_tools() -> None:
 def build(out: Path, wheel: Path | None = None) -> Path:
     """Give back the installer, made in the folder *out*, of the checkout or of this *wheel*."""
     tools.require_linux()
-    for folder in (out, FOLDER):  # before anything is laid
+    if wheel is not None:  # before anything is laid, this and the next
+        _require_wheel(wheel)
+    for folder in (out, FOLDER):
         _require_writable(folder)
     lay_tools()
     with tempfile.TemporaryDirectory(dir=FOLDER) as name:
@@ -60,6 +62,13 @@ def build(out: Path, wheel: Path | None = None) -> Path:
         env = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
         run("makensis", ["makensis", "-V2", "-WX", *words, SCRIPT], env=env)
         return Path(shutil.move(made, out / NAME))
+
+
+def _require_wheel(wheel: Path) -> None:
+    if not wheel.is_file():
+        raise LabError(f"there is no file {wheel}")
+    if not zipfile.is_zipfile(wheel):
+        raise LabError(f"{wheel} is no wheel")
 
 
 def _require_writable(folder: Path) -> None:
@@ -96,7 +105,7 @@ def _lay_payload(folder: Path, wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / SITE_PACKAGES)
     # Nothing reads it here: the side-car switches the plugin on itself.
-    (folder / SITE_PACKAGES / "tribler_udp_fix.pth").unlink()
+    (folder / SITE_PACKAGES / "tribler_udp_fix.pth").unlink(missing_ok=True)
 
 
 _UNPACKED_HAS = ("--only-binary=:all:", "--no-deps")
