@@ -13,6 +13,26 @@ def shown(value: Any, form: Callable[[Any], str] = repr) -> str:
         return f"{type(value).__name__}(…)"
 
 
+def check_switch(name: str, value: Any) -> None:
+    """Raise TypeError for what is neither True nor False."""
+    if not isinstance(value, bool):
+        import reprlib
+
+        raise TypeError(f"{name}={shown(value, reprlib.repr)}: allowed is True or False")
+
+
+def check_number(name: str, value: Any, allowed: str, accepts: Callable[[Any], bool]) -> None:
+    """Raise TypeError for what is no number, and ValueError for one that *accepts* does not."""
+    import numbers
+    import reprlib
+
+    text = f"{name}={shown(value, reprlib.repr)}: allowed is {allowed}"
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(text)
+    if not accepts(value):  # NaN is in no range
+        raise ValueError(text)
+
+
 def check_function(name: str, value: Any, allowed: str = "a function that returns a bool") -> None:
     """Raise TypeError for what cannot be called, or has to be awaited; None is left out."""
     if value is not None and (not callable(value) or _is_awaited(value)):

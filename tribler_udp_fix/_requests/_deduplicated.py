@@ -7,9 +7,11 @@ import contextlib
 import functools
 import hashlib
 import inspect
+import reprlib
 import weakref
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Coroutine, Iterator, overload
 
+from tribler_udp_fix._arguments import shown
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._peers._allowed import check_seconds, check_size
 from tribler_udp_fix._requests._answers import Answer, Answers, Request
@@ -48,14 +50,21 @@ def deduplicated(ttl: float = 60.0, size: int = 1000) -> Deduplicate:
     None is no answer. The same request of the same peer gets the same bytes again for *ttl* seconds
     after that, and the handler does not run; nor does it while it is still running. For each
     community the last *size* requests are remembered; of more, who asks the most loses its oldest.
-    One whose handler raises is forgotten.
+    One whose handler raises is forgotten. One whose handler returns what cannot be sent is not,
+    since its work is done: the handler as IPv8 calls it raises, a TypeError for what is no payload.
 
-    Raises TypeError or ValueError for a *ttl* or *size* that is not a positive number.
+    Raises TypeError or ValueError for a *ttl* or *size* that is not a positive number, and
+    TypeError for a handler that is no function.
     """
+    if callable(ttl):
+        raise TypeError(f"ttl={_name(ttl)}, a function: write @deduplicated()")
     check_seconds("ttl", ttl)
     check_size("size", size)
 
     def decorate(handler: Callable[..., Any]) -> Any:
+        if not callable(handler):
+            allowed = "a function that returns a payload, or None"
+            raise TypeError(f"handler={_name(handler)}, no function: allowed is {allowed}")
         answers: weakref.WeakKeyDictionary[Any, Answers] = weakref.WeakKeyDictionary()
 
         @functools.wraps(handler)
@@ -73,24 +82,26 @@ def deduplicated(ttl: float = 60.0, size: int = 1000) -> Deduplicate:
                 return None
             answer = known.begin(request)
 
-            def take(payload: Any) -> bytes | None:
+            def give(payload: Any) -> None:
                 packet = None
-                if payload is not None:
-                    packet = community.ezr_pack(payload.msg_id, payload, sig=_is_signed(source))
-                known.end(request, answer, packet, _now())
-                return packet
+                try:
+                    if payload is not None:
+                        _check_answer(handler, payload)
+                        packet = community.ezr_pack(payload.msg_id, payload, sig=_is_signed(source))
+                finally:  # the handler has run, whether or not this can be packed, or can leave
+                    known.end(request, answer, packet, _now())
+                _send(community, source, packet)
 
             async def give_later(coroutine: Awaitable[Any]) -> None:
                 with _forgetting(known, request, answer):
-                    packet = take(await coroutine)
-                _send(community, source, packet)
+                    payload = await coroutine
+                give(payload)
 
             with _forgetting(known, request, answer):
                 returned = handler(community, source, *payloads, **named)
-                if inspect.isawaitable(returned):
-                    return give_later(returned)
-                packet = take(returned)
-            _send(community, source, packet)  # the handler has run, whether or not this can leave
+            if inspect.isawaitable(returned):
+                return give_later(returned)
+            give(returned)
             return None
 
         return once
@@ -106,6 +117,17 @@ def _forgetting(known: Answers, request: Request, answer: Answer) -> Iterator[No
     except BaseException:
         known.forget(request, answer)
         raise
+
+
+def _check_answer(handler: Any, returned: Any) -> None:
+    """Raise TypeError for what a handler has returned that is no payload."""
+    if isinstance(returned, type) or not hasattr(returned, "msg_id"):
+        told = shown(returned, reprlib.repr)
+        raise TypeError(f"{_name(handler)} returned {told}: allowed is a payload, or None")
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__name__", None) or shown(function, reprlib.repr)
 
 
 def _now() -> float:

@@ -8,7 +8,7 @@ import functools
 import weakref
 from typing import TYPE_CHECKING, Any, Tuple, TypeVar
 
-from tribler_udp_fix._arguments import check_function
+from tribler_udp_fix._arguments import check_function, check_switch
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._peers._allowed import (
     check_community,
@@ -21,6 +21,7 @@ from tribler_udp_fix._peers._allowed import (
 from tribler_udp_fix._requests import _gone
 from tribler_udp_fix._requests._errors import EndpointClosed, PeerGone
 from tribler_udp_fix._requests._exchanges import Exchange, Source, exchanges_of, source_of
+from tribler_udp_fix._requests._formats import check_format
 
 if TYPE_CHECKING:
     from ipv8.community import Community
@@ -58,8 +59,9 @@ async def request(
     *is_gone* tells whether a peer is known to have left.
 
     Raises RequestTimeout, PeerGone or EndpointClosed, each with the ``attempts`` that were made;
-    RuntimeError where the community has a handler of its own for the reply; TypeError or ValueError
-    for what is not allowed. It is cancelled when the community is unloaded.
+    TypeError or ValueError for what is not allowed, such as a reply that the community has a
+    handler of its own for; RuntimeError where too many requests to one peer have no answer yet. It
+    is cancelled when the community is unloaded.
     """
     check_community(community)
     check_peer(peer)
@@ -67,7 +69,11 @@ async def request(
     check_reply(reply)
     check_identifier("payload", payload)
     check_identifier("reply", reply)
+    check_format("payload", payload)
+    check_format("reply", reply)
     check_seconds("timeout", timeout)
+    check_switch("resend", resend)
+    check_switch("sig", sig)
     check_function("is_gone", is_gone)
     gone = _gone.is_gone if is_gone is None else is_gone
     if not community.endpoint.is_open():
@@ -166,7 +172,13 @@ def _replies_of(community: Any, payload: Any, sig: bool) -> _Replies:
         replies = _Replies(payload, sig)
         unpack: Any = lazy_wrapper if sig else lazy_wrapper_unsigned
         handler = unpack(payload)(_hear)
-        community.add_message_handler(payload, functools.partial(handler, community))
+        try:
+            community.add_message_handler(payload, functools.partial(handler, community))
+        except RuntimeError as exc:
+            raise ValueError(
+                f"reply={payload.__name__}: the community has a handler for message "
+                f"{payload.msg_id}: allowed is a reply without one, since request() has its own"
+            ) from exc
         own[payload.msg_id] = replies
     if (replies.payload, replies.sig) != (payload, sig):
         was = f"{replies.payload.__name__} with sig={replies.sig}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tribler_udp_fix._arguments import check_function
+from tribler_udp_fix._arguments import check_function, check_switch
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._peers._allowed import (
     check_community,
@@ -28,6 +28,7 @@ Cache = TypeVar("Cache", bound="Retrying")
 class Retrying:
     """A mixin for caches that ask: ``class Ping(Retrying, RandomNumberCache)``.
 
+    ``answered()`` finds them by the class attribute ``name``, which they pass on as their prefix.
     What ``ask()`` sends is sent again, as by ``request()`` and within the same limits, until the
     cache is popped or times out. The time-out, ``timeout_delay``, stands still while the own
     endpoint has no socket, for 30 s at most.
@@ -57,6 +58,7 @@ class Retrying:
         check_community(community)
         check_peer(peer)
         check_payload(payload)
+        check_switch("sig", sig)
         check_function("is_gone", is_gone)
         cache: Any = self
         community_: Any = community
@@ -117,13 +119,20 @@ class Retrying:
         """Pop the cache of this *number* if *source* is who was asked; else None, and it counts.
 
         *source* is what the handler has: the ``Peer`` of a signed answer, the address of another.
+
+        Raises TypeError where the class has no ``name``: it is what its caches are found by.
         """
-        kind: Any = cls
-        cache: Any = request_cache.get(kind.name, number)
+        name: Any = getattr(cls, "name", None)
+        if name is None or isinstance(name, property):  # of which only a cache has the value
+            raise TypeError(
+                f"{cls.__name__} has no name: allowed is a class attribute, passed on as the "
+                "prefix of its cache"
+            )
+        cache: Any = request_cache.get(name, number)
         if cache is None:
             COUNTERS.add("answers_late")
             return None
         if cache._exchange is None or cache._exchange.source != source_of(source):
             COUNTERS.add("answers_unasked")
             return None
-        return request_cache.pop(kind.name, number)  # type: ignore[no-any-return]
+        return request_cache.pop(name, number)  # type: ignore[no-any-return]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Iterator, cast
+import ipaddress
+import reprlib
+import sys
+from typing import Any, Iterator, cast
 
+from tribler_udp_fix._arguments import check_number, shown
 from tribler_udp_fix._watchdog._addresses import Addresses
 from tribler_udp_fix._watchdog._clocks import JUMP
 from tribler_udp_fix._watchdog._surroundings import Surroundings
@@ -13,6 +17,8 @@ from tribler_udp_fix.testing._targets import FaultUnavailable
 
 # Of the documentation's networks (RFC 5737, RFC 3849): no machine's own.
 _ELSEWHERE: Addresses = ("198.51.100.7", "2001:db8:7::7")
+
+_LONGEST = sys.float_info.max  # seconds; from a jump without end no clock comes back
 
 
 @contextlib.contextmanager
@@ -24,11 +30,12 @@ def clock_jump(seconds: float = 3600.0) -> Iterator[None]:
 
     Not imitated: what sleep does to sockets; see ``lost_completion()``. Timers are not late.
 
-    Raises FaultUnavailable where no watchdog runs, ValueError where *seconds* are fewer than what a
-    watchdog takes for somebody's setting the clock: 2, forwards or backwards.
+    Raises FaultUnavailable where no watchdog runs, TypeError where *seconds* are no number,
+    ValueError where they are fewer than what a watchdog takes for somebody's setting the clock: 2,
+    forwards or backwards.
     """
-    if abs(seconds) < JUMP:
-        raise ValueError(f"seconds={seconds}: allowed is {JUMP} or more, or {-JUMP} or less")
+    allowed = f"a number of seconds, {JUMP} or more, or {-JUMP} or less"
+    check_number("seconds", seconds, allowed, lambda given: JUMP <= abs(given) <= _LONGEST)
     jumped = []
     for around in _surroundings():
         clock = around.sleep_clock
@@ -53,8 +60,10 @@ def changed_addresses(addresses: Addresses = _ELSEWHERE) -> Iterator[None]:
 
     Not imitated: a change of the real addresses. Sockets stay bound to what they were.
 
-    Raises FaultUnavailable where no watchdog runs.
+    Raises FaultUnavailable where no watchdog runs, TypeError or ValueError for what are no
+    addresses.
     """
+    addresses = _checked(addresses)
     changed = []
     for around in _surroundings():
         watch = around.addresses
@@ -67,6 +76,23 @@ def changed_addresses(addresses: Addresses = _ELSEWHERE) -> Iterator[None]:
         for watch, look in changed:
             watch._look = look
             watch._known = watch._seen = look()
+
+
+def _checked(addresses: Any) -> Addresses:
+    """*addresses*, if they are such as a machine can have."""
+    told = shown(addresses, reprlib.repr)
+    text = f'addresses={told}: allowed is a tuple of IPv4 and IPv6 addresses, "" for none'
+    if not isinstance(addresses, (tuple, list)):
+        raise TypeError(text)
+    for address in addresses:
+        if not isinstance(address, str):
+            raise TypeError(text)
+        try:
+            if address:
+                ipaddress.ip_address(address.partition("%")[0])  # Python 3.8 knows no scopes
+        except ValueError:
+            raise ValueError(text) from None
+    return tuple(addresses)
 
 
 def _surroundings() -> set[Surroundings]:

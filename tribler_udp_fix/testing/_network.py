@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
+import sys
 from typing import Any, Callable, Iterator
 
+from tribler_udp_fix._arguments import check_number
 from tribler_udp_fix.testing._targets import is_over, transports_of
 
 Send = Callable[[Any, Any], None]
@@ -29,10 +31,9 @@ def lossy_network(endpoint: Any, share: float = 0.1, seed: int = 0) -> Iterator[
     Which datagrams those are, *seed* decides, the same ones each time. *endpoint* is one of IPv8's,
     or a datagram transport of asyncio's; for a network that loses both ways, enter it for both.
 
-    Raises FaultUnavailable for another endpoint, ValueError for another *share*.
+    Raises FaultUnavailable for another endpoint, TypeError or ValueError for another *share*.
     """
-    if not 0 <= share <= 1:
-        raise ValueError(f"share={share!r}: allowed is a number from 0 to 1")
+    check_number("share", share, "a number from 0 to 1", lambda given: 0 <= given <= 1)
     chance = random.Random(seed)
     network = LossyNetwork()
 
@@ -67,8 +68,12 @@ def silent_peer(endpoint: Any) -> Iterator[None]:
 def late_answers(endpoint: Any, seconds: float) -> Iterator[None]:
     """What *endpoint* sends leaves *seconds* later, in order, also after the end of the block.
 
-    Raises FaultUnavailable where *endpoint* is neither one of IPv8's nor asyncio's transport.
+    Raises FaultUnavailable where *endpoint* is neither one of IPv8's nor asyncio's transport,
+    TypeError or ValueError where *seconds* are no number from 0.
     """
+    longest = sys.float_info.max  # a larger whole number fails only when something is sent
+    allowed = "a number of seconds from 0"
+    check_number("seconds", seconds, allowed, lambda given: 0 <= given <= longest)
 
     def later(transport: Any) -> Hop:
         def wait(send: Send, data: Any, address: Any) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import reprlib
 import socket
 import sys
 from typing import Any, Iterator
 
+from tribler_udp_fix._arguments import shown
 from tribler_udp_fix.testing._seam import Call, hooked
 from tribler_udp_fix.testing._targets import transports_of
 
@@ -46,7 +48,13 @@ def departed_peer(family: int = socket.AF_INET) -> Iterator[Any]:
     fields for ``socket.AF_INET6``. No event loop is needed.
 
     Not imitated: that the address stays nobody's. Another program may be given the port.
+
+    Raises TypeError or ValueError for another *family*.
     """
+    if not isinstance(family, int) or family not in _HOSTS:
+        told = shown(family, reprlib.repr)
+        kind = ValueError if isinstance(family, int) else TypeError
+        raise kind(f"family={told}: allowed is socket.AF_INET or socket.AF_INET6")
     with socket.socket(family, socket.SOCK_DGRAM) as peer:
         peer.bind((_HOSTS[family], 0))
         address = peer.getsockname()
@@ -75,9 +83,11 @@ def failing_sends(endpoint: Any, error: OSError | int) -> Iterator[FailingSends]
 
     Not imitated: a send that is accepted and whose completion fails later.
 
-    Raises FaultUnavailable where that is not possible, ValueError for a number that has no name
-    here, or that means that the socket would block, since no transport takes that for an error.
+    Raises FaultUnavailable where that is not possible, TypeError for what is neither; ValueError
+    for a number that has no name here, or that means that the socket would block, since no
+    transport takes that for an error.
     """
+    _check_error(error)
     made = error if isinstance(error, OSError) else _os_error(error)
     if isinstance(made, (BlockingIOError, InterruptedError)):
         raise ValueError(f"error={error!r}: allowed is one that ends the send, not {made!r}")
@@ -92,6 +102,16 @@ def failing_sends(endpoint: Any, error: OSError | int) -> Iterator[FailingSends]
         for transport in transports_of(endpoint):
             stack.enter_context(hooked(transport, send=fail))
         yield failing
+
+
+def _check_error(error: Any) -> None:
+    if isinstance(error, OSError):
+        return
+    text = f"error={shown(error, reprlib.repr)}: allowed is an OSError, or its number, from 1"
+    if isinstance(error, bool) or not isinstance(error, int):
+        raise TypeError(text)
+    if not 1 <= error < 1 << 31:  # Windows numbers them in 31 bits
+        raise ValueError(text)
 
 
 def _os_error(number: int) -> OSError:
