@@ -139,7 +139,7 @@ class Receiving(Reporting):
             delay = self._budget().pause(worked, perf_counter())
             if delay:
                 self._stop_reading()
-                self._pause = self._loop.call_later(delay, self._read_on)
+                self._pause = self._loop.call_later(delay, self.read_in_turn)
 
     def _budget(self) -> ErrorBudget:
         if self._error_budget is None:

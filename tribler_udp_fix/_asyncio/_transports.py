@@ -228,7 +228,7 @@ def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTranspor
     ours: DatagramTransport = transport
     ours._set_up(transport._loop, settings.error_budget, settings.fast_path)
     if context is not None:
-        ours._own_context = context
+        ours._own_context = context.copy()  # asyncio's own is entered where a handler adopts it
     ours._take(transport._sock)
     ours.maker = Maker.UNKNOWN
     ours._begun = True
