@@ -198,13 +198,15 @@ async def opened_by_ipv8() -> dict[str, Any]:
     tunnel(HOST)
     endpoint = UDPEndpoint(port=8090, ip="0.0.0.0")
     outcome = []
+    await endpoint.open()
     async with Watchdog(endpoint, QUICK, bind_interface="tunnel"):
         for _ in range(2):
-            await endpoint.open()
             await asyncio.sleep(0.6)
             outcome.append(endpoint.get_address()[0])
             endpoint.close()
             await asyncio.sleep(0.3)
+            await endpoint.open()
+        endpoint.close()
     return {"bound to": outcome}
 
 
