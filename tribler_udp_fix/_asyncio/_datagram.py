@@ -13,16 +13,17 @@ import enum
 import logging
 import math
 import socket
+import time
 import warnings
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._asyncio._gap import Gap
 from tribler_udp_fix._asyncio._receiving import Receiving
 from tribler_udp_fix._asyncio._sending import NOTHING, Sending
 from tribler_udp_fix._asyncio._socket_view import SocketView
-from tribler_udp_fix._asyncio._sockets import SocketOption, give_up
+from tribler_udp_fix._asyncio._sockets import SocketOption, give_up, open_options
 from tribler_udp_fix._asyncio._turns import turns_of
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ class DatagramTransport(Receiving, Sending):
     _begun = False
     # How often it was given another socket.
     sockets = 0
+    # What its next socket is to have, as its last one had it when that could be asked.
+    options: Sequence[SocketOption] = ()
     # What its program has set on its sockets, by (level, option).
     program_options: Mapping[Any, tuple[Any, ...]] = MappingProxyType({})
-    # Datagrams that were lost for want of a socket, before the gap there is now.
-    _lost_before = 0
 
     def __init__(
         self,
@@ -92,11 +93,6 @@ class DatagramTransport(Receiving, Sending):
         self._connected = self._extra.get("peername") is not None
 
     @property
-    def lost(self) -> int:
-        """Datagrams that were lost for want of a socket."""
-        return self._lost_before + (self._gap.lost if self._gap is not None else 0)
-
-    @property
     def has_socket(self) -> bool:
         """Whether it has one that nobody has given up."""
         return self._gap is None and not self._closing
@@ -120,31 +116,30 @@ class DatagramTransport(Receiving, Sending):
         """
         if self._gap is not None and not self._closing:
             return
-        sock = self._sock
-        gap = Gap(limit, age, self._sockname(), sock)
-        self._remember_options()
+        address, sock = self._sockname(), self._sock
+        self.remember_options()
         if sock is not None:
             self._stop_reading()
             self._stop_sending()
             self._forget_failed()
-        self._gap = gap
         self._closing = self._called_connection_lost = False
         self._conn_lost = 0
-        self._extra["socket"] = gap
-        self._sock = None
-        gap.waiting.extend([gap.since] * len(self._buffer))
+        self._enter_gap(limit, age, address)
         while len(self._buffer) > limit:
-            self._lose_oldest(gap, "queued before rebinding, and too many")
+            self._lose_oldest("queued before rebinding, and too many")
         if sock is not None:
             give_up(sock)
+
+    def _enter_gap(self, limit: int, age: float, address: Any, first: bool = False) -> None:
+        self._gap = Gap(limit, age, self.family, address, self.lost, first)
+        self._extra["socket"] = self._gap
+        self._sock = None
 
     def set_options(self, sock: socket.socket) -> None:
         """Set on *sock*, which is to be its next one, what its program has set on the others.
 
         Raises OSError where it cannot be set any more, and it has a socket that has it.
         """
-        if self.has_socket:
-            self._remember_options()
         for option in self.program_options.values():
             try:
                 sock.setsockopt(*option)
@@ -153,9 +148,12 @@ class DatagramTransport(Receiving, Sending):
                     raise
                 logger.warning("%r: its next socket lacks the option %r: %s", self, option, exc)
 
-    def _remember_options(self) -> None:
+    def remember_options(self) -> None:
+        """Find out what its next socket is to have, before this one cannot be asked any more."""
         view = self._extra.get("socket")
         self.program_options = getattr(view, "options", self.program_options)
+        with contextlib.suppress(OSError, AttributeError):  # a dead handle, or none
+            self.options = open_options(self._sock)
 
     def begin_without(self, family: int, address: Any, options: list[SocketOption]) -> None:
         """Give up the socket that it was made with, for one that cannot be had yet.
@@ -164,21 +162,19 @@ class DatagramTransport(Receiving, Sending):
         counted, and dropped.
         """
         self.suspend(0)
-        assert self._gap is not None
-        self._gap.stand_for(family, address, options)
+        self.family, self.options = family, options
+        self._enter_gap(0, math.inf, address, first=True)
         self._extra["sockname"] = address
         self._awaits_bind = False
-        self.family = family
 
     def resume(self, sock: socket.socket) -> int:
         """Go on with *sock*; returns how many datagrams waited, which leave first."""
         gap = self._gap
         assert gap is not None
         assert not self._closing
-        while gap.is_too_old():
-            self._lose_oldest(gap, "waited too long for a socket")
+        while self._buffer and time.perf_counter() - self._buffer[0][2] > gap.age:
+            self._lose_oldest("waited too long for a socket")
         waited = len(self._buffer)
-        self._lost_before += gap.lost
         self._gap = None
         self._extra["sockname"] = sock.getsockname()
         self._take(sock)
@@ -219,7 +215,7 @@ class DatagramTransport(Receiving, Sending):
         if self._gap is None:
             self._stop_reading()
             return
-        self._gap.lost += len(self._buffer)
+        self.lost += len(self._buffer)
         self._drop_queue("queued while rebinding, and the endpoint closed")
 
     def _call_connection_lost(self, exc: BaseException | None) -> None:

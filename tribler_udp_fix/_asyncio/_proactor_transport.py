@@ -17,6 +17,7 @@ from typing import Any
 
 assert sys.platform == "win32"  # above what only Windows has, for mypy on Linux
 
+from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._asyncio._datagram import DatagramTransport
 from tribler_udp_fix._asyncio._errors import WSAEMSGSIZE, ErrorClass, classify, number_of
 from tribler_udp_fix._asyncio._operations import (
@@ -84,6 +85,15 @@ class ProactorTransport(DatagramTransport, Stock):  # type: ignore[misc]
             self._failed = failed
         return False
 
+    def _post_receive(self) -> Exception | None:
+        """Post the receive that waits; returns why that failed at once."""
+        try:
+            self._read_fut = fut = peek(self._loop._proactor, self._sock)
+        except Exception as exc:  # the caller's to report
+            return exc
+        fut.add_done_callback(self._loop_reading, context=self._own_context.copy())
+        return None
+
     def _is_our_ports(self) -> bool:
         """Whether the socket is this loop's completion port's; where it is not, it is lost."""
         sock = self._sock
@@ -100,15 +110,6 @@ class ProactorTransport(DatagramTransport, Stock):  # type: ignore[misc]
         if self._sock is sock:
             self._lose(exc)
 
-    def _post_receive(self) -> Exception | None:
-        """Post the receive that waits; returns why that failed at once."""
-        try:
-            self._read_fut = fut = peek(self._loop._proactor, self._sock)
-        except Exception as exc:  # the caller's to report
-            return exc
-        fut.add_done_callback(self._loop_reading, context=self._own_context.copy())
-        return None
-
     def _is_waiting(self) -> bool:
         return self._read_fut is not None or not self._begun
 
@@ -118,35 +119,30 @@ class ProactorTransport(DatagramTransport, Stock):  # type: ignore[misc]
             return
         self._read_fut = None
         fut.remove_done_callback(self._loop_reading)
+        gave_up = functools.partial(self._gave_up, self._sock)
+        fut.add_done_callback(gave_up, context=self._own_context.copy())
         proactor = self._loop._proactor
         ov = getattr(fut, "_ov", None)
-        exc: BaseException | None = None
-        if fut.done():  # and nobody has been told yet
-            exc = None if fut.cancelled() else fut.exception()
-        elif ov is None:
+        if ov is None:  # it is done, or of another make
             fut.cancel()
-        elif is_driven_by_hand(proactor) and not ov.pending:
+        elif ov.pending or not is_driven_by_hand(proactor):
+            ov.cancel()  # and not its future, which is told of an error that came before
+        else:
             proactor._unregister(ov)  # nobody will ever be told that it completed
             try:
-                ov.getresult()
-            except OSError as failed:
-                exc = failed
-            fut.cancel()
-        else:
-            # The operation, and not its future, which is told of an error that came before.
-            gave_up = functools.partial(self._gave_up, self._sock)
-            fut.add_done_callback(gave_up, context=self._own_context.copy())
-            ov.cancel()
-        if exc is not None and not _tells_of_data(exc):
-            self._failed = exc
+                fut.set_result(ov.getresult())
+            except OSError as exc:
+                fut.set_exception(exc)
 
     def _gave_up(self, sock: socket.socket, fut: asyncio.Future[Any]) -> None:
-        """Report what a wait failed of while it was given up."""
+        """Report what a wait had failed of when it was given up."""
         exc = None if fut.cancelled() else fut.exception()
-        if sock is not self._sock or not isinstance(exc, OSError) or _tells_of_data(exc):
+        if not isinstance(exc, OSError) or _tells_of_data(exc) or classify(exc) is ErrorClass.OURS:
             return
-        if classify(exc) is not ErrorClass.OURS:
+        if sock is self._sock:
             self._receive_failed(exc)
+        else:
+            COUNTERS.error("receive", exc)
 
     def _wait_to_send(self, data: bytes, addr: SocketAddress) -> None:
         try:
@@ -162,37 +158,35 @@ class ProactorTransport(DatagramTransport, Stock):  # type: ignore[misc]
         to = () if self._connected or addr is None else (addr,)
         return post_send(self._loop._proactor, self._sock, data, 0, *to)
 
-    def _loop_writing(self, fut: asyncio.Future[Any] | None = None) -> None:
+    def _loop_writing(self, fut: asyncio.Future[Any]) -> None:
         """Send on, after *fut*, the overlapped send that has ended."""
-        if fut is not self._write_fut:
-            return
+        if fut is self._write_fut:
+            try:
+                self._end_send(fut)
+            finally:
+                self._send_on()
+
+    def _end_send(self, fut: asyncio.Future[Any]) -> None:
+        """Wait no more for *fut*, and tell if it failed."""
         self._write_fut = None
         self._full = False
-        exc = None if fut is None or fut.cancelled() else fut.exception()
-        try:
-            if isinstance(exc, OSError):
-                self._send_failed(exc)
-            else:
-                self.failing = None
-        finally:
-            self._send_on()
+        exc = None if fut.cancelled() else fut.exception()
+        if isinstance(exc, OSError):
+            self._send_failed(exc)
+        elif not fut.cancelled():
+            self.failing = None
 
     def _stop_sending(self) -> None:
         fut: Any = self._write_fut
         if fut is None:
             return
-        self._write_fut = None
-        self._full = False
         fut.remove_done_callback(self._loop_writing)
-        if fut.done():  # and nobody has been told yet
-            exc = None if fut.cancelled() else fut.exception()
-            if isinstance(exc, OSError):
-                self._send_failed(exc)
-            return
-        ov = getattr(fut, "_ov", None)
-        if ov is None or ov.pending:
-            self._put_back(*self._in_flight)
-        fut.cancel()
+        if not fut.done():  # else nobody has been told yet
+            ov = getattr(fut, "_ov", None)
+            if ov is None or ov.pending:
+                self._put_back(*self._in_flight)
+            fut.cancel()
+        self._end_send(fut)
 
 
 def _tells_of_data(exc: BaseException) -> bool:

@@ -25,7 +25,7 @@ from tribler_udp_fix._asyncio._one_at_a_time import one_at_a_time
 from tribler_udp_fix._asyncio._ports import PortChange
 from tribler_udp_fix._asyncio._rebound import EndpointGone, Rebound
 from tribler_udp_fix._asyncio._receiving import LARGEST_DATAGRAM
-from tribler_udp_fix._asyncio._sockets import SocketOption, bind_next, known_options, open_options
+from tribler_udp_fix._asyncio._sockets import SocketOption, bind_next
 
 DRAINED = 1000  # datagrams, at most, that are taken from the old socket before it is closed
 COUNTED = 10_000  # more of them are not even counted: somebody floods it
@@ -58,15 +58,7 @@ class Rebinder:
         self._age = age
         self.ports = ports
         self._make = make
-        self._options: Sequence[SocketOption] = known_options(transport._sock) or ()
-
-    @property
-    def options(self) -> Sequence[SocketOption]:
-        """Those that the next socket is to have, as far as they are known."""
-        gap = self._transport._gap
-        if gap is not None and gap.options is not None:
-            self._options = gap.options
-        return self._options
+        transport.remember_options()
 
     def suspend(self) -> None:
         """Give up the socket now: it is dead."""
@@ -106,7 +98,7 @@ class Rebinder:
             queued = transport.resume(sock)
             seconds = time.perf_counter() - gap.since
             moved = before[1] not in (0, port)
-            return Rebound(port, moved, seconds, queued, gap.lost)
+            return Rebound(port, moved, seconds, queued, transport.lost - gap.lost_before)
 
     async def _next(self) -> socket.socket:
         transport = self._transport
@@ -114,8 +106,8 @@ class Rebinder:
         if transport.has_socket:
             if transport._paused:
                 raise OSError(errno.EAGAIN, "its program has paused it")
-            self._options = open_options(transport._sock)
-        sock = self._make(transport.family, self.options)
+            transport.remember_options()
+        sock = self._make(transport.family, transport.options)
         try:
             transport.set_options(sock)
             if transport.interface is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 import sys
 import weakref
@@ -46,37 +47,36 @@ class ReceiveFuture(asyncio.Future):  # type: ignore[type-arg]
         super().__init__(loop=proactor._loop)
         self._proactor = proactor
         self._sock = sock
-        self._receive = receive
+        kind, *arguments = receive
+        self._receive = functools.partial(RECEIVES[kind], sock, *arguments)
         self._budget = _budgets.setdefault(sock, ErrorBudget(error_budget))
         self._waiting: Any = None
-        if sock.gettimeout() == 0 or not self._wait():  # else it would keep the loop waiting
+        if sock.gettimeout() == 0:
             self._go_on()
+        else:  # it would keep the loop waiting
+            self._wait()
 
     def cancel(self, *args: Any, **kwargs: Any) -> bool:
         """Cancel the receive; what waits, or comes, is left for the next one."""
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.remove_done_callback(self._waited)
-            waiting.cancel()
         cancelled: bool = super().cancel(*args, **kwargs)
+        if self._waiting is not None:
+            self._waiting.cancel()
         return cancelled
 
-    def _wait(self) -> bool:
-        """Go on when something waits in the socket; False where something does, or has failed."""
+    def _wait(self) -> None:
+        """Go on when something waits in the socket."""
         try:
             self._waiting = peek(self._proactor, self._sock)
         except OSError as exc:
-            if number_of(exc) != WSAEMSGSIZE:
-                self._failed(exc)
-            return False
-        self._waiting.add_done_callback(self._waited)
-        return True
+            spent = number_of(exc) != WSAEMSGSIZE and self._failed(exc)
+            self.get_loop().call_later(LONGEST if spent else 0.0, self._waited)
+        else:
+            self._waiting.add_done_callback(self._waited)
 
     def _waited(self, wait: asyncio.Future[Any] | None = None) -> None:
+        exc = None if wait is None or wait.cancelled() else wait.exception()
         if self.done():
             return
-        self._waiting = None
-        exc = None if wait is None or wait.cancelled() else wait.exception()
         if isinstance(exc, OSError) and number_of(exc) != WSAEMSGSIZE:
             self._failed(exc)
         try:
@@ -88,18 +88,13 @@ class ReceiveFuture(asyncio.Future):  # type: ignore[type-arg]
     def _go_on(self) -> None:
         """Receive what waits in the socket, past errors that will pass; else wait."""
         started, counted = perf_counter(), 0.0
-        kind, *arguments = self._receive
         while not self.done():
             try:
-                self.set_result(self._receive_now(kind, *arguments))
+                self.set_result(self._receive_now())
             except BlockingIOError:
                 self._budget.end()
-                if self._wait():
-                    return
-                if perf_counter() - started > _turns.SHARE:
-                    # To wait fails, again and again, at once.
-                    self.get_loop().call_later(LONGEST, self._waited)
-                    return
+                self._wait()
+                return
             except OSError as exc:
                 spent = self._failed(exc)
                 now, before, counted = perf_counter(), counted, thread_time() if spent else 0.0
@@ -108,17 +103,16 @@ class ReceiveFuture(asyncio.Future):  # type: ignore[type-arg]
                     self.get_loop().call_later(delay, self._waited)
                     return
 
-    def _receive_now(self, kind: str, *arguments: Any) -> Any:
-        sock = self._sock
-        timeout = sock.gettimeout()
+    def _receive_now(self) -> Any:
+        timeout = self._sock.gettimeout()
         if timeout == 0:
-            return RECEIVES[kind](sock, *arguments)
+            return self._receive()
         # Somebody else may have taken what was there, and the event loop would wait for more.
-        sock.setblocking(False)
+        self._sock.setblocking(False)
         try:
-            return RECEIVES[kind](sock, *arguments)
+            return self._receive()
         finally:
-            sock.settimeout(timeout)
+            self._sock.settimeout(timeout)
 
     def _failed(self, exc: OSError) -> bool:
         """Count *exc*, or end with it; whether the budget for errors is used up."""

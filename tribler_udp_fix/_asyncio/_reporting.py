@@ -51,7 +51,7 @@ class Reporting:
 
     # What asyncio's class keeps.
     _address: SocketAddress
-    _buffer: collections.deque[Any]
+    _buffer: collections.deque[Any]  # data, address, and since when, by perf_counter()
     _closing: bool
     _conn_lost: int
     _extra: dict[str, Any]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import collections
-import time
 from asyncio import constants
 from asyncio.log import logger as asyncio_logger
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from tribler_udp_fix._asyncio._counters import COUNTERS
 from tribler_udp_fix._asyncio._reporting import Reporting, SocketAddress
 from tribler_udp_fix._asyncio._turns import DATAGRAMS
-
-if TYPE_CHECKING:
-    from tribler_udp_fix._asyncio._gap import Gap
 
 _FULL = "sent while rebinding, and the queue was full"
 # The queue of a transport until it needs one: an empty deque takes more room than all the rest.
@@ -24,8 +21,11 @@ class Sending(Reporting):
     """Sends at once where nothing is queued and the socket takes it; queues what it does not take.
 
     How to wait until it takes more is the event loop's own way: ``_wait_to_send()``.
+
+    ``lost`` counts the datagrams that were lost for want of a socket.
     """
 
+    lost = 0
     _buffer_size = 0
     # Whether the socket may be asked at once.
     _direct = True
@@ -104,24 +104,26 @@ class Sending(Reporting):
         gap = self._gap
         if gap is not None:
             if not gap.limit:
-                gap.lose("sent before there was a socket" if gap.first else _FULL)
+                self._lose_one("sent before there was a socket" if gap.first else _FULL)
                 return
             while len(self._buffer) >= gap.limit:
-                self._lose_oldest(gap, _FULL)
-            gap.waiting.append(time.perf_counter())
+                self._lose_oldest(_FULL)
         if self._buffer is NOTHING:
             self._buffer = collections.deque()
-        self._buffer.append((data, addr))
+        self._buffer.append((data, addr, perf_counter()))
         self._buffer_size += len(data) + self._header_size
         if len(self._buffer) == 1:
             self._send_on()
         self._maybe_pause_protocol()
 
-    def _lose_oldest(self, gap: Gap, why: str) -> None:
-        data, _ = self._buffer.popleft()
+    def _lose_oldest(self, why: str) -> None:
+        data, *_ = self._buffer.popleft()
         self._buffer_size -= len(data) + self._header_size
-        gap.waiting.popleft()
-        gap.lose(why)
+        self._lose_one(why)
+
+    def _lose_one(self, why: str) -> None:
+        self.lost += 1
+        COUNTERS.dropped(why)
 
     def _send_on(self) -> None:
         """Send what is queued, until the socket is full or the turn's share is used up."""
@@ -129,7 +131,7 @@ class Sending(Reporting):
             for _ in range(DATAGRAMS):
                 if not self._buffer or self._gap is not None or self._full:
                     break
-                data, addr = self._buffer.popleft()
+                data, addr, _ = self._buffer.popleft()
                 self._buffer_size -= len(data) + self._header_size
                 if not (self._direct and self._send_now(data, addr)):
                     self._wait_to_send(data, addr)
@@ -147,7 +149,7 @@ class Sending(Reporting):
         """Queue again, before all others, what has not left."""
         if self._buffer is NOTHING:
             self._buffer = collections.deque()
-        self._buffer.appendleft((data, addr))
+        self._buffer.appendleft((data, addr, perf_counter()))
         self._buffer_size += len(data) + self._header_size
 
     def _drop_queue(self, why: str) -> None:

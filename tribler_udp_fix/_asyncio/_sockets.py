@@ -141,14 +141,6 @@ def open_options(sock: Any) -> list[SocketOption]:
     return differing
 
 
-def known_options(sock: Any) -> list[SocketOption] | None:
-    """The same; None where they cannot be asked for any more."""
-    try:
-        return open_options(sock)
-    except (OSError, AttributeError):  # a dead handle, or none
-        return None
-
-
 @functools.lru_cache(maxsize=None)
 def _of_a_new_one(family: int) -> tuple[tuple[int, int, int | None], ...]:
     """Level, name and value of every option of a new socket."""

@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 from asyncio import base_events, selector_events, transports
+from time import perf_counter
 from typing import Any, Callable
 
 from tribler_udp_fix._asyncio._datagram import DatagramTransport, Maker
@@ -223,7 +224,7 @@ def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTranspor
     elif transport._buffer and cls is SelectorTransport:
         transport._loop._remove_writer(transport._sock_fd)
     transport._read_fut = None
-    queued = [tuple(entry)[:2] for entry in transport._buffer]
+    queued = [(*tuple(entry)[:2], perf_counter()) for entry in transport._buffer]
     transport.__class__ = cls
     ours: DatagramTransport = transport
     ours._set_up(transport._loop, settings.error_budget, settings.fast_path)
@@ -233,7 +234,7 @@ def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTranspor
     ours.maker = Maker.UNKNOWN
     ours._begun = True
     ours._buffer = collections.deque(queued)
-    ours._buffer_size = sum(len(data) + ours._header_size for data, _ in queued)
+    ours._buffer_size = sum(len(data) + ours._header_size for data, *_ in queued)
     if writes is not None:
         writes.add_done_callback(functools.partial(_sent, ours))
     # One that has stopped to read is left so, for whoever watches it to see.

@@ -136,7 +136,7 @@ class TransportLeaf(Leaf):
         address, bound = transport._sockname(), transport.has_socket
         if transport._connected or address is None or not (bound or self.rebinds):
             return ""
-        make: MakeSocket = partial(self._next_socket, transport.family, self._rebinder.options)
+        make: MakeSocket = partial(self._next_socket, transport.family, transport.options)
         if bound:
             make = partial(sockets.socket, transport.family, sockets.SOCK_DGRAM)
         port = 0 if bound else address[1]
