@@ -26,8 +26,9 @@ if sys.platform != "win32":  # there tests/windows is run as it is
 
 def test_what_is_no_registry_is_refused_with_what_is_allowed() -> None:
     wrong: Any = 5
-    with pytest.raises(TypeError, match=r"^registry=5: allowed is a prometheus_client\.Coll"):
-        metrics.register(wrong)
+    for call in (metrics.register, metrics.unregister):
+        with pytest.raises(TypeError, match=r"^registry=5: allowed is a prometheus_client\.Coll"):
+            call(wrong)
 
 
 def test_without_prometheus_client_the_error_names_the_extra_as_the_docs_say(

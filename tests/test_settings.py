@@ -69,6 +69,7 @@ def test_an_error_budget_at_its_limits_is_taken(value: int) -> None:
         ("allow_port_change", True, TypeError, "never, at once, or after N failures, N a whole"),
         ("allow_port_change", "after 0 failures", ValueError, "never, at once, or after N"),
         ("allow_port_change", "after many failures", ValueError, "never, at once, or after N"),
+        ("bind_interface", "a\0b", ValueError, "the name of a network adapter, or nothing"),
     ],
 )
 def test_a_bad_value_is_refused_naming_setting_value_and_what_is_allowed(

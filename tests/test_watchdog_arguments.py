@@ -61,7 +61,7 @@ async def opened(**how: Any) -> Any:
         ("on_event", Waits(), "an async one: allowed is a function that takes an event, or None"),
         ("make_socket", 5, "=5, no function: allowed is a function that returns the next socket"),
         ("make_socket", waits, "an async one: allowed is a function that returns the next socket"),
-        ("bind_interface", None, '=None: allowed is the name of a network adapter, or ""'),
+        ("bind_interface", None, "=None: allowed is the name of a network adapter, or nothing"),
     ],
 )
 def test_a_watchdog_says_what_is_allowed(

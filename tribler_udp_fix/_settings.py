@@ -93,6 +93,8 @@ def _name(allowed: str) -> str:
     def check(value: Any) -> None:
         if not isinstance(value, str):
             raise TypeError
+        if "\0" in value:  # which no system takes in a name
+            raise ValueError
 
     def parse(text: str) -> str:
         name = text.strip()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["register", "unregister"]
 
+_NO_REGISTRY = "registry={}: allowed is a prometheus_client.CollectorRegistry, or None"
+
 _lock = threading.Lock()
 _registered: weakref.WeakKeyDictionary[CollectorRegistry, Collector] = weakref.WeakKeyDictionary()
 
@@ -40,9 +42,7 @@ def register(registry: CollectorRegistry | None = None) -> None:
         ) from None
     chosen = REGISTRY if registry is None else registry
     if not isinstance(chosen, CollectorRegistry):
-        raise TypeError(
-            f"registry={shown(registry)}: allowed is a prometheus_client.CollectorRegistry, or None"
-        )
+        raise TypeError(_NO_REGISTRY.format(shown(registry)))
     with _lock:
         if chosen not in _registered:
             collector = StatusCollector()
@@ -51,7 +51,12 @@ def register(registry: CollectorRegistry | None = None) -> None:
 
 
 def unregister(registry: CollectorRegistry | None = None) -> None:
-    """Take the metrics out of *registry* again, by default prometheus_client's; twice is once."""
+    """Take the metrics out of *registry* again, by default prometheus_client's; twice is once.
+
+    Raises TypeError for what is no registry.
+    """
+    if registry is not None and not callable(getattr(registry, "unregister", None)):
+        raise TypeError(_NO_REGISTRY.format(shown(registry)))
     with _lock:
         if registry is None and _registered:
             from tribler_udp_fix._metrics import REGISTRY

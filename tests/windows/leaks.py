@@ -113,7 +113,7 @@ async def _rebinds(kind: str, times: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         for number in range(1, times + 1):
             never = PortChange(math.inf)
-            await Rebinder(transport, 10, math.inf, never, new_socket).rebind()  # type: ignore[arg-type]
+            await Rebinder(transport, Settings(), never, new_socket).rebind()  # type: ignore[arg-type]
             peer.sendto(b"good", address)
             await _until(lambda: protocol.heard == number)  # noqa: B023
     transport.close()

@@ -168,6 +168,25 @@ def a_handler_finds_what_the_one_before_has_set(run: Callable[[Any], object]) ->
     assert found == ["nobody", *map(str, range(1, 203))]
 
 
+def no_handler_finds_what_another_has_set(run: Callable[[Any], object]) -> None:
+    """As asyncio's Proactor calls them: each in a context of its own, in a burst, too."""
+    found: list[str] = []
+
+    def note(_: Ear) -> None:
+        found.append(NAME.get())
+        NAME.set("another's")
+
+    async def main() -> None:
+        listener = await ear(note)
+        for times in (1, 100, 1, 1, 100):
+            await say_and_wait(listener, times, lambda: len(found))
+        listener.transport.close()
+        await asyncio.sleep(0.05)
+
+    run(main)
+    assert found == ["nobody"] * 203
+
+
 class Watched(Recorder):
     """Has itself watched as soon as it has a transport."""
 

@@ -186,12 +186,13 @@ class Player:
         self._peer.bind(self._address)
 
     async def _rebind(self) -> None:
+        from tribler_udp_fix import Settings
         from tribler_udp_fix._asyncio._ports import PortChange
         from tribler_udp_fix._asyncio._rebinding import Rebinder
 
         never = PortChange(float("inf"))
-        age = float("inf")
-        await Rebinder(self._transport, LIMIT, age, never, self._next_socket).rebind()
+        settings = Settings(gap_queue=LIMIT, gap_queue_age=3600)
+        await Rebinder(self._transport, settings, never, self._next_socket).rebind()
 
     def _next_socket(self, family: int, _: Any) -> socket.socket:
         sock = FullSocket(family, socket.SOCK_DGRAM)

@@ -11,10 +11,12 @@ import pytest
 from like_asyncio import (
     NAME,
     a_burst_finds_room_in_a_queue_that_is_emptied_meanwhile,
+    a_handler_finds_what_the_one_before_has_set,
     each_datagram_finds_the_next_future,
     each_is_called_in_its_own_context,
     ear,
     ear_of,
+    no_handler_finds_what_another_has_set,
     one_that_is_watched_within_connection_made_hears_all,
     say,
 )
@@ -29,6 +31,13 @@ pytestmark = only_on("3.8", "3.12", "3.13", "3.14", "3.15")
 
 def test_each_protocol_is_called_in_the_context_that_its_endpoint_was_made_in(run_each):
     each_is_called_in_its_own_context(run_each)
+
+
+def test_a_handler_finds_what_another_has_set_where_it_does_with_asyncios_own(run_each):
+    if run_each.kind == "selector":
+        a_handler_finds_what_the_one_before_has_set(run_each)
+    else:
+        no_handler_finds_what_another_has_set(run_each)
 
 
 def test_whoever_waits_for_the_loop_has_its_turn_before_the_next_datagram(run_each):

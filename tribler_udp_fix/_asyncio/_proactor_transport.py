@@ -35,6 +35,7 @@ class ProactorTransport(DatagramTransport, Stock):  # type: ignore[misc]
     """A datagram transport whose waits are overlapped operations."""
 
     _header_size = header_size(Stock)
+    _apart = True
 
     _read_fut: asyncio.Future[Any] | None
     _write_fut: asyncio.Future[Any] | None

@@ -26,6 +26,7 @@ from tribler_udp_fix._asyncio._ports import PortChange
 from tribler_udp_fix._asyncio._rebound import EndpointGone, Rebound
 from tribler_udp_fix._asyncio._receiving import LARGEST_DATAGRAM
 from tribler_udp_fix._asyncio._sockets import SocketOption, bind_next
+from tribler_udp_fix._settings import Settings
 
 DRAINED = 1000  # datagrams, at most, that are taken from the old socket before it is closed
 COUNTED = 10_000  # more of them are not even counted: somebody floods it
@@ -42,27 +43,21 @@ class Rebinder:
     """Rebinds one transport.
 
     *make* returns the next socket, not bound yet, for a family and the options that the last one
-    had. *limit* is how many datagrams may wait meanwhile, *age* for how many seconds each.
+    had. *settings* say how many datagrams may wait meanwhile, and for how long.
     """
 
     def __init__(
-        self,
-        transport: DatagramTransport,
-        limit: int,
-        age: float,
-        ports: PortChange,
-        make: NewSocket,
+        self, transport: DatagramTransport, settings: Settings, ports: PortChange, make: NewSocket
     ) -> None:
         self._transport = transport
-        self._limit = limit
-        self._age = age
+        self._settings = settings
         self.ports = ports
         self._make = make
         transport.remember_options()
 
     def suspend(self) -> None:
         """Give up the socket now: it is dead."""
-        self._transport.suspend(self._limit, self._age)
+        self._transport.suspend(self._settings.gap_queue, self._settings.gap_queue_age)
 
     def give_up(self) -> None:
         """Give up the socket now: it is not to send any more. What it has received is heard."""

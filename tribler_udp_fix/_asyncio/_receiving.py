@@ -53,6 +53,8 @@ class Receiving(Reporting):
     _kept: Any = ()
     # Who looks for probes that are on their way; while there are none nothing is compared.
     _probes: tuple[Any, ...] = ()
+    # Whether no handler finds what another one has set in its context, as with this loop's own.
+    _apart = False
 
     def _read_on(self) -> None:
         """Read what waits, within this turn's share, and then wait for more.
@@ -89,6 +91,7 @@ class Receiving(Reporting):
     def _read_all(self, sock: Any, until: float) -> None:
         room = min(self.max_size, self._largest)
         turns, found = self._turns, 0
+        apart, copy = self._apart, self._own_context.copy
         ready = turns.ready  # of which one is the next turn of ours
         # Processor time, which a busy machine does not stretch: since the first of a run of errors
         # past the budget, and of all of them. It is asked for rarely: that is a system call.
@@ -122,7 +125,10 @@ class Receiving(Reporting):
             if not self._probes or not any(each.takes(data) for each in self._probes):
                 self.heard += 1
                 self.heard_bytes += len(data)
-                self._protocol.datagram_received(data, address)
+                if apart:
+                    copy().run(self._protocol.datagram_received, data, address)
+                else:
+                    self._protocol.datagram_received(data, address)
             # Where datagrams come one by one, to look for another is a call for nothing.
             if not self._looks and self._rest():
                 return

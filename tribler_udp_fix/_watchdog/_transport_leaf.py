@@ -296,14 +296,8 @@ class TransportLeaf(Leaf):
 
     def _enter(self, transport: DatagramTransport) -> None:
         self._known = transport
-        settings = self._settings
-        self._rebinder = Rebinder(
-            transport,
-            settings.gap_queue,
-            settings.gap_queue_age,
-            PortChange(self._port_failures),
-            self._next_socket,
-        )
+        ports = PortChange(self._port_failures)
+        self._rebinder = Rebinder(transport, self._settings, ports, self._next_socket)
         transport.keepers += (self._keep,)
         # Not before: where the watchdog is refused, it is left as it is.
         if self._lost is not None and self._keep_to_interface():

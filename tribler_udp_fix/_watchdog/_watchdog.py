@@ -62,9 +62,7 @@ class Watchdog:
         bind_interface: str = "",
     ) -> None:
         require_callback(on_event)
-        if not isinstance(bind_interface, str):
-            allowed = 'the name of a network adapter, or ""'
-            raise TypeError(f"bind_interface={bind_interface!r}: allowed is {allowed}")
+        Settings(bind_interface=bind_interface)  # which says what is allowed
         check_function("make_socket", make_socket, "a function that returns the next socket")
         self._settings = settings_for(settings)
         self._subjects = Subjects(endpoint, make_socket, Interface.named(bind_interface))
