@@ -59,19 +59,20 @@ class ProactorTransport(DatagramTransport, Stock):  # type: ignore[misc]
                 return
             self._read_fut = None
             failed = None if fut.cancelled() else fut.exception()
-            if failed is not None and not _tells_of_data(failed):
+            if failed is None:
+                self._deliver_own(fut)
+            elif not _tells_of_data(failed):
                 self._failed, self._looks = failed, True
-            elif failed is None and not fut.cancelled():
-                self.deliver_own(fut.result())
         self._read_on()
 
-    def deliver_own(self, received: Any) -> None:
-        """Deliver what a receive of asyncio's own transport, which this one was, has *received*."""
+    def _deliver_own(self, fut: asyncio.Future[Any], counts: bool = True) -> None:
+        """Deliver what *fut* received where it is asyncio's own transport's, which this one was."""
+        received = None if fut.cancelled() else fut.result()
         if isinstance(received, bytes):  # a connected socket's receive says no address
             received = received, self._address
         if isinstance(received, tuple) and received[1] is not None:
             self._turns.enter(self)  # whatever becomes of it in there
-            self.deliver(*received)
+            self.deliver(received[0], received[1], counts)
 
     def _wait(self) -> bool:
         if self._read_fut is not None:
@@ -136,11 +137,14 @@ class ProactorTransport(DatagramTransport, Stock):  # type: ignore[misc]
                 fut.set_exception(exc)
 
     def _gave_up(self, sock: socket.socket, fut: asyncio.Future[Any]) -> None:
-        """Report what a wait had failed of when it was given up."""
+        """Tell of what became of a wait until it was given up."""
+        is_ours = sock is self._sock
         exc = None if fut.cancelled() else fut.exception()
+        if exc is None:
+            self._deliver_own(fut, counts=is_ours)
         if not isinstance(exc, OSError) or _tells_of_data(exc) or classify(exc) is ErrorClass.OURS:
             return
-        if sock is self._sock:
+        if is_ours:
             self._receive_failed(exc)
         else:
             COUNTERS.error("receive", exc)

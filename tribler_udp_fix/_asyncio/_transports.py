@@ -215,7 +215,7 @@ def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTranspor
         return None
     reads = getattr(transport, "_read_fut", None)
     context = _context_of(reads, transport)
-    if reads is not None:  # it may have received something already
+    if reads is not None:
         _withdraw(reads, transport._loop_reading, transport._loop)
     writes = getattr(transport, "_write_fut", None)
     if writes is not None:
@@ -223,7 +223,6 @@ def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTranspor
         transport._write_fut = None
     elif transport._buffer and cls is SelectorTransport:
         transport._loop._remove_writer(transport._sock_fd)
-    transport._read_fut = None
     queued = [(*tuple(entry)[:2], perf_counter()) for entry in transport._buffer]
     transport.__class__ = cls
     ours: DatagramTransport = transport
@@ -238,9 +237,8 @@ def _turn_into(transport: Any, cls: Any, settings: Settings) -> DatagramTranspor
     if writes is not None:
         writes.add_done_callback(functools.partial(_sent, ours))
     # One that has stopped to read is left so, for whoever watches it to see.
-    if reads is not None:
-        _take_over(ours, reads)
-        ours._turns.enter(ours)
+    if reads is not None:  # a receive, which may have got something, or may have been lost
+        ours.rearm()
     elif ours._is_waiting():
         ours._stop_waiting()
         ours._own_context.copy().run(ours._wait)
@@ -292,19 +290,3 @@ def _sent(transport: Any, send: asyncio.Future[Any]) -> None:
     exc = None if send.cancelled() else send.exception()
     if isinstance(exc, OSError) and not transport.is_closing():
         transport._send_failed(exc)
-
-
-def _take_over(transport: Any, receive: Any) -> None:
-    """Deliver what asyncio's own *receive* has got, or report its error; cancel it if it waits."""
-
-    def deliver(done: asyncio.Future[Any]) -> None:
-        failed = None if done.cancelled() else done.exception()
-        if failed is not None:
-            transport._receive_failed(failed)
-        elif not done.cancelled():
-            transport.deliver_own(done.result())
-
-    ov = getattr(receive, "_ov", None)  # a receive of ours has none, and takes nothing by waiting
-    receive.add_done_callback(deliver, context=transport._own_context.copy())
-    if not receive.done() and (ov is None or ov.pending):
-        receive.cancel()
