@@ -40,6 +40,29 @@ def test_a_handler_finds_what_another_has_set_where_it_does_with_asyncios_own(ru
         no_handler_finds_what_another_has_set(run_each)
 
 
+@pytest.mark.parametrize("run_each", ["stock", "repaired"], indirect=True)
+def test_the_exception_handler_finds_what_the_handler_that_raised_has_set(run_each):
+    found = []
+
+    def fail(it):
+        NAME.set(str(len(it.heard)))
+        raise ValueError(it.heard[-1])
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda *_: found.append(NAME.get()))
+        heard = await ear(fail)
+        for number in range(1, 13):
+            say(heard, 1)
+            await until(lambda: len(found) == number)  # noqa: B023
+        heard.transport.close()
+        await asyncio.sleep(0.05)
+
+    run_each(main)
+    of_its_handle = hasattr(asyncio.Handle, "get_context")  # since 3.12
+    assert found == [str(number) if of_its_handle else "nobody" for number in range(1, 13)]
+
+
 def test_whoever_waits_for_the_loop_has_its_turn_before_the_next_datagram(run_each):
     a_burst_finds_room_in_a_queue_that_is_emptied_meanwhile(run_each)
     if run_each.kind != "stock":  # which reads the next one before that, on the Proactor

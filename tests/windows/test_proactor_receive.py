@@ -216,6 +216,41 @@ def test_a_time_out_takes_no_datagram_along(run, sock):
     assert run(main) == 200
 
 
+@pytest.mark.parametrize("timeout", [0, 1, None])
+def test_what_is_there_is_received_at_once_whatever_the_sockets_time_out(run, sock, timeout):
+    async def main():
+        loop: Any = asyncio.get_running_loop()
+        sock.settimeout(timeout)
+        send(sock.getsockname(), *(b"%d" % number for number in range(8)))
+        await asyncio.sleep(0.05)
+        received = [loop._proactor.recv(sock, ROOM) for _ in range(8)]
+        assert [each.done() and each.result() for each in received] == [
+            b"%d" % number for number in range(8)
+        ]
+        assert sock.gettimeout() == timeout
+
+    run(main)
+
+
+@pytest.mark.parametrize("timeout", [0, None])
+def test_an_error_in_front_of_each_datagram_costs_no_pause(run, sock, family, timeout):
+    async def main():
+        loop = asyncio.get_running_loop()
+        pauses = pauses_of(loop)
+        error_budget(1)
+        closed = closed_address(family)
+        sock.settimeout(timeout)
+        for number in range(20):
+            sock.sendto(b"?", closed)
+            await asyncio.sleep(0.005)
+            send(sock.getsockname(), b"%d" % number)
+            await asyncio.sleep(0.005)
+            assert await loop.sock_recv(sock, ROOM) == b"%d" % number
+        assert pauses == []
+
+    run(main)
+
+
 @every_receiver
 def test_a_datagram_behind_an_error_is_received_within_a_few_turns(run, sock, family, receive):
     async def main():

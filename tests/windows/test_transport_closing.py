@@ -48,6 +48,29 @@ def test_abort_after_close_drops_the_queue_counts_it_and_says_good_bye_once(run)
     assert tribler_udp_fix.status().counters["datagrams_dropped"] == before + queued
 
 
+def test_a_send_that_is_a_task_of_another_proactors_is_given_up(repaired):
+    class Patient(asyncio.IocpProactor):
+        _loop: Any
+
+        def sendto(self, *args):
+            return self._loop.create_task(asyncio.sleep(30))
+
+    async def main():
+        sender = await endpoint(sock=full_socket())
+        for _ in range(2):
+            sender.transport.sendto(b"x", sender.address)
+        sender.transport.abort()
+        await until(lambda: sender.lost)
+        return sender
+
+    loop = asyncio.ProactorEventLoop(Patient())
+    try:
+        sender = loop.run_until_complete(asyncio.wait_for(main(), 10))
+    finally:
+        loop.close()
+    assert sender.lost == [None]
+
+
 def test_abort_counts_the_datagram_that_a_full_socket_has_not_taken_yet(run):
     from tribler_udp_fix._asyncio._operations import post
 

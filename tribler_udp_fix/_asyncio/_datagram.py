@@ -172,7 +172,8 @@ class DatagramTransport(Receiving, Sending):
         gap = self._gap
         assert gap is not None
         assert not self._closing
-        while self._buffer and time.perf_counter() - self._buffer[0][2] > gap.age:
+        oldest = time.perf_counter() - gap.age
+        while self._buffer and max(gap.since, self._buffer[0][2]) < oldest:
             self._lose_oldest("waited too long for a socket")
         waited = len(self._buffer)
         self._gap = None

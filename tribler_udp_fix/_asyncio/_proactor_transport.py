@@ -175,10 +175,12 @@ class ProactorTransport(DatagramTransport, Stock):  # type: ignore[misc]
         """Wait no more for *fut*, and tell if it failed."""
         self._write_fut = None
         self._full = False
-        exc = None if fut.cancelled() else fut.exception()
+        if not fut.done() or fut.cancelled():  # one of another make is cancelled later
+            return
+        exc = fut.exception()
         if isinstance(exc, OSError):
             self._send_failed(exc)
-        elif not fut.cancelled():
+        else:
             self.failing = None
 
     def _stop_sending(self) -> None:

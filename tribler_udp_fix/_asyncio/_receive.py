@@ -51,10 +51,8 @@ class ReceiveFuture(asyncio.Future):  # type: ignore[type-arg]
         self._receive = functools.partial(RECEIVES[kind], sock, *arguments)
         self._budget = _budgets.setdefault(sock, ErrorBudget(error_budget))
         self._waiting: Any = None
-        if sock.gettimeout() == 0:
+        if sock.gettimeout() == 0 or not self._wait():  # else it would keep the loop waiting
             self._go_on()
-        else:  # it would keep the loop waiting
-            self._wait()
 
     def cancel(self, *args: Any, **kwargs: Any) -> bool:
         """Cancel the receive; what waits, or comes, is left for the next one."""
@@ -63,15 +61,16 @@ class ReceiveFuture(asyncio.Future):  # type: ignore[type-arg]
             self._waiting.cancel()
         return cancelled
 
-    def _wait(self) -> None:
-        """Go on when something waits in the socket."""
+    def _wait(self) -> bool:
+        """Go on when something waits in the socket; False where something does, or has failed."""
         try:
             self._waiting = peek(self._proactor, self._sock)
         except OSError as exc:
-            spent = number_of(exc) != WSAEMSGSIZE and self._failed(exc)
-            self.get_loop().call_later(LONGEST if spent else 0.0, self._waited)
-        else:
-            self._waiting.add_done_callback(self._waited)
+            if number_of(exc) != WSAEMSGSIZE:
+                self._failed(exc)
+            return False
+        self._waiting.add_done_callback(self._waited)
+        return True
 
     def _waited(self, wait: asyncio.Future[Any] | None = None) -> None:
         exc = None if wait is None or wait.cancelled() else wait.exception()
@@ -93,8 +92,12 @@ class ReceiveFuture(asyncio.Future):  # type: ignore[type-arg]
                 self.set_result(self._receive_now())
             except BlockingIOError:
                 self._budget.end()
-                self._wait()
-                return
+                if self._wait():
+                    return
+                if perf_counter() - started > _turns.SHARE:
+                    # To wait fails, again and again, at once.
+                    self.get_loop().call_later(LONGEST, self._waited)
+                    return
             except OSError as exc:
                 spent = self._failed(exc)
                 now, before, counted = perf_counter(), counted, thread_time() if spent else 0.0

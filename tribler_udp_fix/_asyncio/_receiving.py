@@ -125,7 +125,7 @@ class Receiving(Reporting):
             if not self._probes or not any(each.takes(data) for each in self._probes):
                 self.heard += 1
                 self.heard_bytes += len(data)
-                if apart:
+                if apart and found > 1:  # the first has the one that is this turn's
                     copy().run(self._protocol.datagram_received, data, address)
                 else:
                     self._protocol.datagram_received(data, address)
