@@ -55,6 +55,7 @@ def unregister(registry: CollectorRegistry | None = None) -> None:
 
     Raises TypeError for what is no registry.
     """
+    # Told without prometheus_client, which may be missing: then nothing is registered.
     if registry is not None and not callable(getattr(registry, "unregister", None)):
         raise TypeError(_NO_REGISTRY.format(shown(registry)))
     with _lock:

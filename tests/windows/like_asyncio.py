@@ -6,7 +6,7 @@ import asyncio
 import collections
 import contextvars
 from functools import partial
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 from udp import Recorder, endpoint, send, until
 
@@ -146,6 +146,21 @@ def each_datagram_finds_the_next_future(
     assert taken == list(range(1, 52))
 
 
+def hear_bursts(
+    run: Callable[[Any], object], on_datagram: Callable[[Ear], object], found: Sequence[object]
+) -> None:
+    """Have an endpoint hear 203 datagrams, alone and in bursts; *found* grows with each."""
+
+    async def main() -> None:
+        listener = await ear(on_datagram)
+        for times in (1, 100, 1, 1, 100):
+            await say_and_wait(listener, times, lambda: len(found))
+        listener.transport.close()
+        await asyncio.sleep(0.05)
+
+    run(main)
+
+
 def a_handler_finds_what_the_one_before_has_set(run: Callable[[Any], object]) -> None:
     """In one context, as asyncio's own reader calls them: a token of one is good in the next."""
     found: list[str] = []
@@ -157,14 +172,7 @@ def a_handler_finds_what_the_one_before_has_set(run: Callable[[Any], object]) ->
             NAME.reset(tokens.pop())
         tokens.append(NAME.set(str(len(found))))
 
-    async def main() -> None:
-        listener = await ear(count)
-        for times in (1, 100, 1, 1, 100):
-            await say_and_wait(listener, times, lambda: len(found))
-        listener.transport.close()
-        await asyncio.sleep(0.05)
-
-    run(main)
+    hear_bursts(run, count, found)
     assert found == ["nobody", *map(str, range(1, 203))]
 
 
@@ -176,14 +184,7 @@ def no_handler_finds_what_another_has_set(run: Callable[[Any], object]) -> None:
         found.append(NAME.get())
         NAME.set("another's")
 
-    async def main() -> None:
-        listener = await ear(note)
-        for times in (1, 100, 1, 1, 100):
-            await say_and_wait(listener, times, lambda: len(found))
-        listener.transport.close()
-        await asyncio.sleep(0.05)
-
-    run(main)
+    hear_bursts(run, note, found)
     assert found == ["nobody"] * 203
 
 

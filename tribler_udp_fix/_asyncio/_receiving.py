@@ -91,7 +91,6 @@ class Receiving(Reporting):
     def _read_all(self, sock: Any, until: float) -> None:
         room = min(self.max_size, self._largest)
         turns, found = self._turns, 0
-        apart, copy = self._apart, self._own_context.copy
         ready = turns.ready  # of which one is the next turn of ours
         # Processor time, which a busy machine does not stretch: since the first of a run of errors
         # past the budget, and of all of them. It is asked for rarely: that is a system call.
@@ -125,8 +124,9 @@ class Receiving(Reporting):
             if not self._probes or not any(each.takes(data) for each in self._probes):
                 self.heard += 1
                 self.heard_bytes += len(data)
-                if apart and found > 1:  # the first has the one that is this turn's
-                    copy().run(self._protocol.datagram_received, data, address)
+                if found > 1 and self._apart:  # the first has the one that is this turn's
+                    context = self._own_context.copy()
+                    context.run(self._protocol.datagram_received, data, address)
                 else:
                     self._protocol.datagram_received(data, address)
             # Where datagrams come one by one, to look for another is a call for nothing.
