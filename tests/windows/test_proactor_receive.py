@@ -246,7 +246,7 @@ def test_an_error_in_front_of_each_datagram_costs_no_pause(run, sock, family, ti
             send(sock.getsockname(), b"%d" % number)
             await asyncio.sleep(0.005)
             assert await loop.sock_recv(sock, ROOM) == b"%d" % number
-        assert pauses == []
+        assert not any(pauses)  # on a busy machine it gives way, for no time
 
     run(main)
 
